@@ -1,0 +1,48 @@
+/// A moment on a peer's own monotonic clock. Only the difference of two instants of one peer means something;
+/// the pure rooms are told the time and never read a clock.
+public struct Instant: Hashable, Comparable, Sendable {
+  /// Nanoseconds since an arbitrary zero, which each peer chooses at its start.
+  public var nanoseconds: Int64
+
+  /// - Parameter nanoseconds: since the peer's own zero.
+  public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+  /// The peer's own zero.
+  public static let zero = Instant(nanoseconds: 0)
+
+  public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
+  public static func + (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds + b.nanoseconds) }
+  public static func - (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds - b.nanoseconds) }
+  public static func - (a: Instant, b: Instant) -> Duration { .nanoseconds(a.nanoseconds - b.nanoseconds) }
+  public static func += (a: inout Instant, b: Duration) { a = a + b }
+}
+
+extension Duration {
+  /// The whole duration in nanoseconds; exact for anything under 292 years.
+  public var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+  }
+  /// The duration in seconds.
+  public var seconds: Double { Double(nanoseconds) / 1e9 }
+  /// The duration in milliseconds.
+  public var milliseconds: Double { Double(nanoseconds) / 1e6 }
+  /// - Parameter value: seconds; fractions are kept to the nanosecond.
+  public static func fromSeconds(_ value: Double) -> Duration { .nanoseconds(Int64(value * 1e9)) }
+}
+
+/// Wall-clock time, for what must mean the same at two peers: expiry, `notAfter`, ages shown to people.
+/// Peers tolerate a skew of ``Limits/clockSkew`` and say so beyond it.
+public struct WallTime: Hashable, Comparable, Sendable {
+  /// Milliseconds since 1970-01-01T00:00:00Z.
+  public var milliseconds: Int64
+
+  /// - Parameter milliseconds: since the Unix epoch.
+  public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+  public static func < (a: WallTime, b: WallTime) -> Bool { a.milliseconds < b.milliseconds }
+  public static func + (a: WallTime, b: Duration) -> WallTime {
+    WallTime(milliseconds: a.milliseconds + b.nanoseconds / 1_000_000)
+  }
+  public static func - (a: WallTime, b: WallTime) -> Duration { .milliseconds(a.milliseconds - b.milliseconds) }
+}

@@ -90,28 +90,34 @@ public enum Digest {
 }
 
 /// BLAKE2b over what comes in pieces: a file's content, say.
-public struct IncrementalDigest {
-  private var state = crypto_generichash_state()
+public struct IncrementalDigest: ~Copyable {
+  private let state: UnsafeMutableRawPointer
 
   /// - Parameter kind: domain separation, as in ``Digest/of(_:kind:)``.
   public init(kind: String) {
     Sodium.start()
-    crypto_generichash_init(&state, nil, 0, 32)
+    state = .allocate(byteCount: crypto_generichash_statebytes(), alignment: 64)
+    crypto_generichash_init(OpaquePointer(state), nil, 0, 32)
     update(Array("millrace/v1/\(kind)".utf8) + [0])
   }
 
+  deinit { state.deallocate() }
+
   /// Takes in the next piece.
-  public mutating func update(_ bytes: [UInt8]) { crypto_generichash_update(&state, bytes, UInt64(bytes.count)) }
+  public mutating func update(_ bytes: [UInt8]) {
+    crypto_generichash_update(OpaquePointer(state), bytes, UInt64(bytes.count))
+  }
 
   /// Takes in the next piece.
   public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    crypto_generichash_update(&state, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt64(bytes.count))
+    let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    crypto_generichash_update(OpaquePointer(state), start, UInt64(bytes.count))
   }
 
-  /// The digest of all pieces; the value is spent.
-  public mutating func finish() -> Bytes32 {
+  /// The digest of all pieces.
+  public consuming func finish() -> Bytes32 {
     var result = [UInt8](repeating: 0, count: 32)
-    crypto_generichash_final(&state, &result, result.count)
+    crypto_generichash_final(OpaquePointer(state), &result, result.count)
     return Bytes32(result)!
   }
 }

@@ -8,6 +8,14 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
+/// What peers ask each other about sources and services on behalf of a client: resolving a source at the node that shares it, and
+/// asking a service's manager how it fares. Every peer is a portal, so any of them may ask.
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 import SwiftProtobuf
 
 // If the compiler emits an error on this type, it is because this file
@@ -25,9 +33,345 @@ public nonisolated struct WireServiceMessage: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  public var body: WireServiceMessage.OneOf_Body? = nil
+
+  public var resolve: WireResolveSource {
+    get {
+      if case .resolve(let v)? = body {return v}
+      return WireResolveSource()
+    }
+    set {body = .resolve(newValue)}
+  }
+
+  public var resolved: WireSourceResolved {
+    get {
+      if case .resolved(let v)? = body {return v}
+      return WireSourceResolved()
+    }
+    set {body = .resolved(newValue)}
+  }
+
+  public var inquiry: WireInquiry {
+    get {
+      if case .inquiry(let v)? = body {return v}
+      return WireInquiry()
+    }
+    set {body = .inquiry(newValue)}
+  }
+
+  public var report: WireServiceReport {
+    get {
+      if case .report(let v)? = body {return v}
+      return WireServiceReport()
+    }
+    set {body = .report(newValue)}
+  }
+
+  public var end: WireEndRequest {
+    get {
+      if case .end(let v)? = body {return v}
+      return WireEndRequest()
+    }
+    set {body = .end(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Body: Equatable, Sendable {
+    case resolve(WireResolveSource)
+    case resolved(WireSourceResolved)
+    case inquiry(WireInquiry)
+    case report(WireServiceReport)
+    case end(WireEndRequest)
+
+  }
+
+  public init() {}
+}
+
+/// Portal → the node that shares the file.
+public nonisolated struct WireResolveSource: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var token: UInt64 = 0
+
+  public var path: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+}
+
+public nonisolated struct WireSourceResolved: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var token: UInt64 = 0
+
+  public var result: WireSourceResolved.OneOf_Result? = nil
+
+  public var description_p: WireSignedBytes {
+    get {
+      if case .description_p(let v)? = result {return v}
+      return WireSignedBytes()
+    }
+    set {result = .description_p(newValue)}
+  }
+
+  public var problem: WireSourceProblem {
+    get {
+      if case .problem(let v)? = result {return v}
+      return WireSourceProblem()
+    }
+    set {result = .problem(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Result: Equatable, Sendable {
+    case description_p(WireSignedBytes)
+    case problem(WireSourceProblem)
+
+  }
+
+  public init() {}
+}
+
+/// A SourceStatement, signed by the node that read the file: this path held this source then.
+public nonisolated struct WireSourceStatement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var path: String = String()
+
+  public var source: WireSourceInfo {
+    get {_source ?? WireSourceInfo()}
+    set {_source = newValue}
+  }
+  /// Returns true if `source` has been explicitly set.
+  public var hasSource: Bool {self._source != nil}
+  /// Clears the value of `source`. Subsequent reads from it will return its default value.
+  public mutating func clearSource() {self._source = nil}
+
+  public var wallMs: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _source: WireSourceInfo? = nil
+}
+
+public nonisolated struct WireSourceProblem: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var kind: String = String()
+
+  public var detail: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Anyone → whoever knows of the service (its manager, its electors): answered with a ServiceReport.
+public nonisolated struct WireInquiry: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var token: UInt64 = 0
+
+  public var request: Data = Data()
+
+  public var explanation: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The client's wish to end the service, signed by the key that signed the request's envelope.
+public nonisolated struct WireEndRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var wish: WireSignedBytes {
+    get {_wish ?? WireSignedBytes()}
+    set {_wish = newValue}
+  }
+  /// Returns true if `wish` has been explicitly set.
+  public var hasWish: Bool {self._wish != nil}
+  /// Clears the value of `wish`. Subsequent reads from it will return its default value.
+  public mutating func clearWish() {self._wish = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _wish: WireSignedBytes? = nil
+}
+
+public nonisolated struct WireEndWish: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var request: Data = Data()
+
+  public var wallMs: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireStageReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var id: UInt32 = 0
+
+  public var component: String = String()
+
+  public var parameters: [WireParameter] = []
+
+  public var node: Data = Data()
+
+  public var stream: Data = Data()
+
+  public var reused: Bool = false
+
+  public var group: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireSocketReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var node: Data = Data()
+
+  public var group: UInt32 = 0
+
+  public var direction: String = String()
+
+  public var address: WireAddress {
+    get {_address ?? WireAddress()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  public var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  public mutating func clearAddress() {self._address = nil}
+
+  public var peer: Data = Data()
+
+  public var stream: Data = Data()
+
+  public var format: String = String()
+
+  public var bytesMoved: UInt64 = 0
+
+  public var packets: UInt64 = 0
+
+  public var firstPosition: UInt64 {
+    get {_firstPosition ?? 0}
+    set {_firstPosition = newValue}
+  }
+  /// Returns true if `firstPosition` has been explicitly set.
+  public var hasFirstPosition: Bool {self._firstPosition != nil}
+  /// Clears the value of `firstPosition`. Subsequent reads from it will return its default value.
+  public mutating func clearFirstPosition() {self._firstPosition = nil}
+
+  public var lastPosition: UInt64 {
+    get {_lastPosition ?? 0}
+    set {_lastPosition = newValue}
+  }
+  /// Returns true if `lastPosition` has been explicitly set.
+  public var hasLastPosition: Bool {self._lastPosition != nil}
+  /// Clears the value of `lastPosition`. Subsequent reads from it will return its default value.
+  public mutating func clearLastPosition() {self._lastPosition = nil}
+
+  public var acknowledged: UInt64 {
+    get {_acknowledged ?? 0}
+    set {_acknowledged = newValue}
+  }
+  /// Returns true if `acknowledged` has been explicitly set.
+  public var hasAcknowledged: Bool {self._acknowledged != nil}
+  /// Clears the value of `acknowledged`. Subsequent reads from it will return its default value.
+  public mutating func clearAcknowledged() {self._acknowledged = nil}
+
+  public var switches: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _address: WireAddress? = nil
+  fileprivate var _firstPosition: UInt64? = nil
+  fileprivate var _lastPosition: UInt64? = nil
+  fileprivate var _acknowledged: UInt64? = nil
+}
+
+public nonisolated struct WireServiceReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var token: UInt64 = 0
+
+  public var request: Data = Data()
+
+  public var known: Bool = false
+
+  public var state: String = String()
+
+  public var manager: Data = Data()
+
+  public var term: WireTermMark {
+    get {_term ?? WireTermMark()}
+    set {_term = newValue}
+  }
+  /// Returns true if `term` has been explicitly set.
+  public var hasTerm: Bool {self._term != nil}
+  /// Clears the value of `term`. Subsequent reads from it will return its default value.
+  public mutating func clearTerm() {self._term = nil}
+
+  public var stages: [WireStageReport] = []
+
+  public var sockets: [WireSocketReport] = []
+
+  public var planVersion: UInt32 = 0
+
+  public var placementMs: Double = 0
+
+  public var problem: String = String()
+
+  /// JSON, as Placement's Explanation encodes itself
+  public var explanation: String = String()
+
+  public var repairs: UInt32 = 0
+
+  public var requestText: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _term: WireTermMark? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -36,18 +380,665 @@ fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
 nonisolated extension WireServiceMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ServiceMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}resolve\0\u{1}resolved\0\u{1}inquiry\0\u{1}report\0\u{1}end\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: WireResolveSource?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .resolve(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .resolve(v)
+        }
+      }()
+      case 2: try {
+        var v: WireSourceResolved?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .resolved(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .resolved(v)
+        }
+      }()
+      case 3: try {
+        var v: WireInquiry?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .inquiry(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .inquiry(v)
+        }
+      }()
+      case 4: try {
+        var v: WireServiceReport?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .report(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .report(v)
+        }
+      }()
+      case 5: try {
+        var v: WireEndRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .end(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .end(v)
+        }
+      }()
+      default: break
+      }
+    }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.body {
+    case .resolve?: try {
+      guard case .resolve(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .resolved?: try {
+      guard case .resolved(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .inquiry?: try {
+      guard case .inquiry(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .report?: try {
+      guard case .report(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .end?: try {
+      guard case .end(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case nil: break
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireServiceMessage, rhs: WireServiceMessage) -> Bool {
+    if lhs.body != rhs.body {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireResolveSource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ResolveSource"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}path\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.token) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.token != 0 {
+      try visitor.visitSingularUInt64Field(value: self.token, fieldNumber: 1)
+    }
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireResolveSource, rhs: WireResolveSource) -> Bool {
+    if lhs.token != rhs.token {return false}
+    if lhs.path != rhs.path {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSourceResolved: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SourceResolved"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}description\0\u{1}problem\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.token) }()
+      case 2: try {
+        var v: WireSignedBytes?
+        var hadOneofValue = false
+        if let current = self.result {
+          hadOneofValue = true
+          if case .description_p(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.result = .description_p(v)
+        }
+      }()
+      case 3: try {
+        var v: WireSourceProblem?
+        var hadOneofValue = false
+        if let current = self.result {
+          hadOneofValue = true
+          if case .problem(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.result = .problem(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.token != 0 {
+      try visitor.visitSingularUInt64Field(value: self.token, fieldNumber: 1)
+    }
+    switch self.result {
+    case .description_p?: try {
+      guard case .description_p(let v)? = self.result else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .problem?: try {
+      guard case .problem(let v)? = self.result else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSourceResolved, rhs: WireSourceResolved) -> Bool {
+    if lhs.token != rhs.token {return false}
+    if lhs.result != rhs.result {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSourceStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SourceStatement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{1}source\0\u{3}wall_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._source) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.wallMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 1)
+    }
+    try { if let v = self._source {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.wallMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.wallMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSourceStatement, rhs: WireSourceStatement) -> Bool {
+    if lhs.path != rhs.path {return false}
+    if lhs._source != rhs._source {return false}
+    if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSourceProblem: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SourceProblem"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}detail\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.detail) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.detail.isEmpty {
+      try visitor.visitSingularStringField(value: self.detail, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSourceProblem, rhs: WireSourceProblem) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.detail != rhs.detail {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireInquiry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Inquiry"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}request\0\u{1}explanation\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.token) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.request) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.explanation) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.token != 0 {
+      try visitor.visitSingularUInt64Field(value: self.token, fieldNumber: 1)
+    }
+    if !self.request.isEmpty {
+      try visitor.visitSingularBytesField(value: self.request, fieldNumber: 2)
+    }
+    if self.explanation != false {
+      try visitor.visitSingularBoolField(value: self.explanation, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireInquiry, rhs: WireInquiry) -> Bool {
+    if lhs.token != rhs.token {return false}
+    if lhs.request != rhs.request {return false}
+    if lhs.explanation != rhs.explanation {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireEndRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".EndRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}wish\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._wish) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._wish {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireEndRequest, rhs: WireEndRequest) -> Bool {
+    if lhs._wish != rhs._wish {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireEndWish: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".EndWish"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{3}wall_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.wallMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.request.isEmpty {
+      try visitor.visitSingularBytesField(value: self.request, fieldNumber: 1)
+    }
+    if self.wallMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.wallMs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireEndWish, rhs: WireEndWish) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireStageReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".StageReport"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}component\0\u{1}parameters\0\u{1}node\0\u{1}stream\0\u{1}reused\0\u{1}group\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.component) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.parameters) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.node) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.stream) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.reused) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt32Field(value: self.id, fieldNumber: 1)
+    }
+    if !self.component.isEmpty {
+      try visitor.visitSingularStringField(value: self.component, fieldNumber: 2)
+    }
+    if !self.parameters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.parameters, fieldNumber: 3)
+    }
+    if !self.node.isEmpty {
+      try visitor.visitSingularBytesField(value: self.node, fieldNumber: 4)
+    }
+    if !self.stream.isEmpty {
+      try visitor.visitSingularBytesField(value: self.stream, fieldNumber: 5)
+    }
+    if self.reused != false {
+      try visitor.visitSingularBoolField(value: self.reused, fieldNumber: 6)
+    }
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireStageReport, rhs: WireStageReport) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.component != rhs.component {return false}
+    if lhs.parameters != rhs.parameters {return false}
+    if lhs.node != rhs.node {return false}
+    if lhs.stream != rhs.stream {return false}
+    if lhs.reused != rhs.reused {return false}
+    if lhs.group != rhs.group {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SocketReport"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}group\0\u{1}direction\0\u{1}address\0\u{1}peer\0\u{1}stream\0\u{1}format\0\u{3}bytes_moved\0\u{1}packets\0\u{3}first_position\0\u{3}last_position\0\u{1}acknowledged\0\u{1}switches\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.direction) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._address) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.peer) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.stream) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.format) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.bytesMoved) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.packets) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self._firstPosition) }()
+      case 11: try { try decoder.decodeSingularUInt64Field(value: &self._lastPosition) }()
+      case 12: try { try decoder.decodeSingularUInt64Field(value: &self._acknowledged) }()
+      case 13: try { try decoder.decodeSingularUInt32Field(value: &self.switches) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.node.isEmpty {
+      try visitor.visitSingularBytesField(value: self.node, fieldNumber: 1)
+    }
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 2)
+    }
+    if !self.direction.isEmpty {
+      try visitor.visitSingularStringField(value: self.direction, fieldNumber: 3)
+    }
+    try { if let v = self._address {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if !self.peer.isEmpty {
+      try visitor.visitSingularBytesField(value: self.peer, fieldNumber: 5)
+    }
+    if !self.stream.isEmpty {
+      try visitor.visitSingularBytesField(value: self.stream, fieldNumber: 6)
+    }
+    if !self.format.isEmpty {
+      try visitor.visitSingularStringField(value: self.format, fieldNumber: 7)
+    }
+    if self.bytesMoved != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytesMoved, fieldNumber: 8)
+    }
+    if self.packets != 0 {
+      try visitor.visitSingularUInt64Field(value: self.packets, fieldNumber: 9)
+    }
+    try { if let v = self._firstPosition {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 10)
+    } }()
+    try { if let v = self._lastPosition {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 11)
+    } }()
+    try { if let v = self._acknowledged {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 12)
+    } }()
+    if self.switches != 0 {
+      try visitor.visitSingularUInt32Field(value: self.switches, fieldNumber: 13)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSocketReport, rhs: WireSocketReport) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.group != rhs.group {return false}
+    if lhs.direction != rhs.direction {return false}
+    if lhs._address != rhs._address {return false}
+    if lhs.peer != rhs.peer {return false}
+    if lhs.stream != rhs.stream {return false}
+    if lhs.format != rhs.format {return false}
+    if lhs.bytesMoved != rhs.bytesMoved {return false}
+    if lhs.packets != rhs.packets {return false}
+    if lhs._firstPosition != rhs._firstPosition {return false}
+    if lhs._lastPosition != rhs._lastPosition {return false}
+    if lhs._acknowledged != rhs._acknowledged {return false}
+    if lhs.switches != rhs.switches {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ServiceReport"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}request\0\u{1}known\0\u{1}state\0\u{1}manager\0\u{1}term\0\u{1}stages\0\u{1}sockets\0\u{3}plan_version\0\u{3}placement_ms\0\u{1}problem\0\u{1}explanation\0\u{1}repairs\0\u{3}request_text\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.token) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.request) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.known) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.state) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.manager) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._term) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.stages) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.sockets) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.planVersion) }()
+      case 10: try { try decoder.decodeSingularDoubleField(value: &self.placementMs) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.problem) }()
+      case 12: try { try decoder.decodeSingularStringField(value: &self.explanation) }()
+      case 13: try { try decoder.decodeSingularUInt32Field(value: &self.repairs) }()
+      case 14: try { try decoder.decodeSingularStringField(value: &self.requestText) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.token != 0 {
+      try visitor.visitSingularUInt64Field(value: self.token, fieldNumber: 1)
+    }
+    if !self.request.isEmpty {
+      try visitor.visitSingularBytesField(value: self.request, fieldNumber: 2)
+    }
+    if self.known != false {
+      try visitor.visitSingularBoolField(value: self.known, fieldNumber: 3)
+    }
+    if !self.state.isEmpty {
+      try visitor.visitSingularStringField(value: self.state, fieldNumber: 4)
+    }
+    if !self.manager.isEmpty {
+      try visitor.visitSingularBytesField(value: self.manager, fieldNumber: 5)
+    }
+    try { if let v = self._term {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    if !self.stages.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.stages, fieldNumber: 7)
+    }
+    if !self.sockets.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.sockets, fieldNumber: 8)
+    }
+    if self.planVersion != 0 {
+      try visitor.visitSingularUInt32Field(value: self.planVersion, fieldNumber: 9)
+    }
+    if self.placementMs.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.placementMs, fieldNumber: 10)
+    }
+    if !self.problem.isEmpty {
+      try visitor.visitSingularStringField(value: self.problem, fieldNumber: 11)
+    }
+    if !self.explanation.isEmpty {
+      try visitor.visitSingularStringField(value: self.explanation, fieldNumber: 12)
+    }
+    if self.repairs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.repairs, fieldNumber: 13)
+    }
+    if !self.requestText.isEmpty {
+      try visitor.visitSingularStringField(value: self.requestText, fieldNumber: 14)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireServiceReport, rhs: WireServiceReport) -> Bool {
+    if lhs.token != rhs.token {return false}
+    if lhs.request != rhs.request {return false}
+    if lhs.known != rhs.known {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs.manager != rhs.manager {return false}
+    if lhs._term != rhs._term {return false}
+    if lhs.stages != rhs.stages {return false}
+    if lhs.sockets != rhs.sockets {return false}
+    if lhs.planVersion != rhs.planVersion {return false}
+    if lhs.placementMs != rhs.placementMs {return false}
+    if lhs.problem != rhs.problem {return false}
+    if lhs.explanation != rhs.explanation {return false}
+    if lhs.repairs != rhs.repairs {return false}
+    if lhs.requestText != rhs.requestText {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -43,6 +43,14 @@ public nonisolated struct WireDatagramMessage: Sendable {
     set {body = .membership(newValue)}
   }
 
+  public var train: WireMeasurementDatagram {
+    get {
+      if case .train(let v)? = body {return v}
+      return WireMeasurementDatagram()
+    }
+    set {body = .train(newValue)}
+  }
+
   /// Piggybacked within the datagram's byte budget.
   public var measurements: [WireSignedBytes] = []
 
@@ -50,6 +58,7 @@ public nonisolated struct WireDatagramMessage: Sendable {
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
     case membership(WireMembershipDatagram)
+    case train(WireMeasurementDatagram)
 
   }
 
@@ -187,7 +196,7 @@ fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
 nonisolated extension WireDatagramMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".DatagramMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}membership\0\u{1}measurements\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}membership\0\u{1}measurements\0\u{1}train\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -209,6 +218,19 @@ nonisolated extension WireDatagramMessage: SwiftProtobuf.Message, SwiftProtobuf.
         }
       }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.measurements) }()
+      case 3: try {
+        var v: WireMeasurementDatagram?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .train(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .train(v)
+        }
+      }()
       default: break
       }
     }
@@ -225,6 +247,9 @@ nonisolated extension WireDatagramMessage: SwiftProtobuf.Message, SwiftProtobuf.
     if !self.measurements.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.measurements, fieldNumber: 2)
     }
+    try { if case .train(let v)? = self.body {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 

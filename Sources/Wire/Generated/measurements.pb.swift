@@ -8,6 +8,13 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
+/// What a node measures of itself, under its signature; and trains of datagrams that measure paths.
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 import SwiftProtobuf
 
 // If the compiler emits an error on this type, it is because this file
@@ -20,10 +27,254 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+public nonisolated struct WireLoadReport: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var node: Data {
+    get {_storage._node}
+    set {_uniqueStorage()._node = newValue}
+  }
+
+  public var sequence: UInt64 {
+    get {_storage._sequence}
+    set {_uniqueStorage()._sequence = newValue}
+  }
+
+  public var wallMs: Int64 {
+    get {_storage._wallMs}
+    set {_uniqueStorage()._wallMs = newValue}
+  }
+
+  public var load: WireLoad {
+    get {_storage._load ?? WireLoad()}
+    set {_uniqueStorage()._load = newValue}
+  }
+  /// Returns true if `load` has been explicitly set.
+  public var hasLoad: Bool {_storage._load != nil}
+  /// Clears the value of `load`. Subsequent reads from it will return its default value.
+  public mutating func clearLoad() {_uniqueStorage()._load = nil}
+
+  public var rates: WireRates {
+    get {_storage._rates ?? WireRates()}
+    set {_uniqueStorage()._rates = newValue}
+  }
+  /// Returns true if `rates` has been explicitly set.
+  public var hasRates: Bool {_storage._rates != nil}
+  /// Clears the value of `rates`. Subsequent reads from it will return its default value.
+  public mutating func clearRates() {_uniqueStorage()._rates = nil}
+
+  public var paths: [WirePathMark] {
+    get {_storage._paths}
+    set {_uniqueStorage()._paths = newValue}
+  }
+
+  public var coordinate: WireCoordinatePoint {
+    get {_storage._coordinate ?? WireCoordinatePoint()}
+    set {_uniqueStorage()._coordinate = newValue}
+  }
+  /// Returns true if `coordinate` has been explicitly set.
+  public var hasCoordinate: Bool {_storage._coordinate != nil}
+  /// Clears the value of `coordinate`. Subsequent reads from it will return its default value.
+  public mutating func clearCoordinate() {_uniqueStorage()._coordinate = nil}
+
+  public var streams: [WireServed] {
+    get {_storage._streams}
+    set {_uniqueStorage()._streams = newValue}
+  }
+
+  /// absent with offers_all
+  public var components: [String] {
+    get {_storage._components}
+    set {_uniqueStorage()._components = newValue}
+  }
+
+  public var offersAll: Bool {
+    get {_storage._offersAll}
+    set {_uniqueStorage()._offersAll = newValue}
+  }
+
+  /// running, armed and reserved
+  public var promisedSlots: UInt32 {
+    get {_storage._promisedSlots}
+    set {_uniqueStorage()._promisedSlots = newValue}
+  }
+
+  public var promisedCores: Double {
+    get {_storage._promisedCores}
+    set {_uniqueStorage()._promisedCores = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct WireLoad: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var ownCpu: Double = 0
+
+  public var machineCpu: Double = 0
+
+  public var cpuPressure: Double = 0
+
+  public var memory: Double = 0
+
+  public var deadlineMisses: Double = 0
+
+  public var slotsUsed: UInt32 = 0
+
+  public var slots: UInt32 = 0
+
+  public var cores: Double = 0
+
+  public var decodeRate: Double = 0
+
+  public var encodeRate: Double = 0
+
+  public var filterRate: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireRates: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var upCapacity: Int64 = 0
+
+  public var downCapacity: Int64 = 0
+
+  public var upUsed: Int64 = 0
+
+  public var downUsed: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WirePathMark: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var to: Data = Data()
+
+  public var capacity: Int64 = 0
+
+  public var used: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireServed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var stream: Data = Data()
+
+  public var bitrate: Int64 = 0
+
+  public var spare: UInt32 = 0
+
+  public var firstHeld: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Whole board, at a join and now and then.
 public nonisolated struct WireMeasurementExchange: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
+
+  public var isAnswer: Bool = false
+
+  public var reports: [WireSignedBytes] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// A packet train: its dispersion at the receiver is the path's capacity (Dovrolis, Ramanathan, Moore 2001).
+public nonisolated struct WireMeasurementDatagram: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var train: UInt64 = 0
+
+  public var body: WireMeasurementDatagram.OneOf_Body? = nil
+
+  public var car: WireTrainCar {
+    get {
+      if case .car(let v)? = body {return v}
+      return WireTrainCar()
+    }
+    set {body = .car(newValue)}
+  }
+
+  public var arrival: WireTrainArrival {
+    get {
+      if case .arrival(let v)? = body {return v}
+      return WireTrainArrival()
+    }
+    set {body = .arrival(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Body: Equatable, Sendable {
+    case car(WireTrainCar)
+    case arrival(WireTrainArrival)
+
+  }
+
+  public init() {}
+}
+
+public nonisolated struct WireTrainCar: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var index: UInt32 = 0
+
+  public var count: UInt32 = 0
+
+  public var padding: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireTrainArrival: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var bytes: UInt64 = 0
+
+  public var dispersionNs: Int64 = 0
+
+  public var cars: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -34,20 +285,545 @@ public nonisolated struct WireMeasurementExchange: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
-nonisolated extension WireMeasurementExchange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".MeasurementExchange"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+nonisolated extension WireLoadReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LoadReport"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}sequence\0\u{3}wall_ms\0\u{1}load\0\u{1}rates\0\u{1}paths\0\u{1}coordinate\0\u{1}streams\0\u{1}components\0\u{3}offers_all\0\u{3}promised_slots\0\u{3}promised_cores\0")
+
+  fileprivate class _StorageClass {
+    var _node: Data = Data()
+    var _sequence: UInt64 = 0
+    var _wallMs: Int64 = 0
+    var _load: WireLoad? = nil
+    var _rates: WireRates? = nil
+    var _paths: [WirePathMark] = []
+    var _coordinate: WireCoordinatePoint? = nil
+    var _streams: [WireServed] = []
+    var _components: [String] = []
+    var _offersAll: Bool = false
+    var _promisedSlots: UInt32 = 0
+    var _promisedCores: Double = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _node = source._node
+      _sequence = source._sequence
+      _wallMs = source._wallMs
+      _load = source._load
+      _rates = source._rates
+      _paths = source._paths
+      _coordinate = source._coordinate
+      _streams = source._streams
+      _components = source._components
+      _offersAll = source._offersAll
+      _promisedSlots = source._promisedSlots
+      _promisedCores = source._promisedCores
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._node) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._sequence) }()
+        case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._wallMs) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._load) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._rates) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._paths) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._coordinate) }()
+        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._streams) }()
+        case 9: try { try decoder.decodeRepeatedStringField(value: &_storage._components) }()
+        case 10: try { try decoder.decodeSingularBoolField(value: &_storage._offersAll) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._promisedSlots) }()
+        case 12: try { try decoder.decodeSingularDoubleField(value: &_storage._promisedCores) }()
+        default: break
+        }
+      }
+    }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._node.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._node, fieldNumber: 1)
+      }
+      if _storage._sequence != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._sequence, fieldNumber: 2)
+      }
+      if _storage._wallMs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._wallMs, fieldNumber: 3)
+      }
+      try { if let v = _storage._load {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      try { if let v = _storage._rates {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      if !_storage._paths.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._paths, fieldNumber: 6)
+      }
+      try { if let v = _storage._coordinate {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
+      if !_storage._streams.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._streams, fieldNumber: 8)
+      }
+      if !_storage._components.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._components, fieldNumber: 9)
+      }
+      if _storage._offersAll != false {
+        try visitor.visitSingularBoolField(value: _storage._offersAll, fieldNumber: 10)
+      }
+      if _storage._promisedSlots != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._promisedSlots, fieldNumber: 11)
+      }
+      if _storage._promisedCores.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._promisedCores, fieldNumber: 12)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLoadReport, rhs: WireLoadReport) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._node != rhs_storage._node {return false}
+        if _storage._sequence != rhs_storage._sequence {return false}
+        if _storage._wallMs != rhs_storage._wallMs {return false}
+        if _storage._load != rhs_storage._load {return false}
+        if _storage._rates != rhs_storage._rates {return false}
+        if _storage._paths != rhs_storage._paths {return false}
+        if _storage._coordinate != rhs_storage._coordinate {return false}
+        if _storage._streams != rhs_storage._streams {return false}
+        if _storage._components != rhs_storage._components {return false}
+        if _storage._offersAll != rhs_storage._offersAll {return false}
+        if _storage._promisedSlots != rhs_storage._promisedSlots {return false}
+        if _storage._promisedCores != rhs_storage._promisedCores {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireLoad: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Load"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}own_cpu\0\u{3}machine_cpu\0\u{3}cpu_pressure\0\u{1}memory\0\u{3}deadline_misses\0\u{3}slots_used\0\u{1}slots\0\u{1}cores\0\u{3}decode_rate\0\u{3}encode_rate\0\u{3}filter_rate\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularDoubleField(value: &self.ownCpu) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.machineCpu) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.cpuPressure) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.memory) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.deadlineMisses) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.slotsUsed) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.slots) }()
+      case 8: try { try decoder.decodeSingularDoubleField(value: &self.cores) }()
+      case 9: try { try decoder.decodeSingularDoubleField(value: &self.decodeRate) }()
+      case 10: try { try decoder.decodeSingularDoubleField(value: &self.encodeRate) }()
+      case 11: try { try decoder.decodeSingularDoubleField(value: &self.filterRate) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.ownCpu.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.ownCpu, fieldNumber: 1)
+    }
+    if self.machineCpu.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.machineCpu, fieldNumber: 2)
+    }
+    if self.cpuPressure.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.cpuPressure, fieldNumber: 3)
+    }
+    if self.memory.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.memory, fieldNumber: 4)
+    }
+    if self.deadlineMisses.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.deadlineMisses, fieldNumber: 5)
+    }
+    if self.slotsUsed != 0 {
+      try visitor.visitSingularUInt32Field(value: self.slotsUsed, fieldNumber: 6)
+    }
+    if self.slots != 0 {
+      try visitor.visitSingularUInt32Field(value: self.slots, fieldNumber: 7)
+    }
+    if self.cores.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.cores, fieldNumber: 8)
+    }
+    if self.decodeRate.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.decodeRate, fieldNumber: 9)
+    }
+    if self.encodeRate.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.encodeRate, fieldNumber: 10)
+    }
+    if self.filterRate.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.filterRate, fieldNumber: 11)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLoad, rhs: WireLoad) -> Bool {
+    if lhs.ownCpu != rhs.ownCpu {return false}
+    if lhs.machineCpu != rhs.machineCpu {return false}
+    if lhs.cpuPressure != rhs.cpuPressure {return false}
+    if lhs.memory != rhs.memory {return false}
+    if lhs.deadlineMisses != rhs.deadlineMisses {return false}
+    if lhs.slotsUsed != rhs.slotsUsed {return false}
+    if lhs.slots != rhs.slots {return false}
+    if lhs.cores != rhs.cores {return false}
+    if lhs.decodeRate != rhs.decodeRate {return false}
+    if lhs.encodeRate != rhs.encodeRate {return false}
+    if lhs.filterRate != rhs.filterRate {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRates: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Rates"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}up_capacity\0\u{3}down_capacity\0\u{3}up_used\0\u{3}down_used\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.upCapacity) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.downCapacity) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.upUsed) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.downUsed) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.upCapacity != 0 {
+      try visitor.visitSingularInt64Field(value: self.upCapacity, fieldNumber: 1)
+    }
+    if self.downCapacity != 0 {
+      try visitor.visitSingularInt64Field(value: self.downCapacity, fieldNumber: 2)
+    }
+    if self.upUsed != 0 {
+      try visitor.visitSingularInt64Field(value: self.upUsed, fieldNumber: 3)
+    }
+    if self.downUsed != 0 {
+      try visitor.visitSingularInt64Field(value: self.downUsed, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRates, rhs: WireRates) -> Bool {
+    if lhs.upCapacity != rhs.upCapacity {return false}
+    if lhs.downCapacity != rhs.downCapacity {return false}
+    if lhs.upUsed != rhs.upUsed {return false}
+    if lhs.downUsed != rhs.downUsed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePathMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PathMark"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}to\0\u{1}capacity\0\u{1}used\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.to) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.capacity) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.used) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.to.isEmpty {
+      try visitor.visitSingularBytesField(value: self.to, fieldNumber: 1)
+    }
+    if self.capacity != 0 {
+      try visitor.visitSingularInt64Field(value: self.capacity, fieldNumber: 2)
+    }
+    if self.used != 0 {
+      try visitor.visitSingularInt64Field(value: self.used, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePathMark, rhs: WirePathMark) -> Bool {
+    if lhs.to != rhs.to {return false}
+    if lhs.capacity != rhs.capacity {return false}
+    if lhs.used != rhs.used {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireServed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Served"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stream\0\u{1}bitrate\0\u{1}spare\0\u{3}first_held\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.stream) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.bitrate) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.spare) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.firstHeld) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.stream.isEmpty {
+      try visitor.visitSingularBytesField(value: self.stream, fieldNumber: 1)
+    }
+    if self.bitrate != 0 {
+      try visitor.visitSingularInt64Field(value: self.bitrate, fieldNumber: 2)
+    }
+    if self.spare != 0 {
+      try visitor.visitSingularUInt32Field(value: self.spare, fieldNumber: 3)
+    }
+    if self.firstHeld != 0 {
+      try visitor.visitSingularUInt64Field(value: self.firstHeld, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireServed, rhs: WireServed) -> Bool {
+    if lhs.stream != rhs.stream {return false}
+    if lhs.bitrate != rhs.bitrate {return false}
+    if lhs.spare != rhs.spare {return false}
+    if lhs.firstHeld != rhs.firstHeld {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireMeasurementExchange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".MeasurementExchange"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}is_answer\0\u{1}reports\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.isAnswer) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.reports) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.isAnswer != false {
+      try visitor.visitSingularBoolField(value: self.isAnswer, fieldNumber: 1)
+    }
+    if !self.reports.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.reports, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireMeasurementExchange, rhs: WireMeasurementExchange) -> Bool {
+    if lhs.isAnswer != rhs.isAnswer {return false}
+    if lhs.reports != rhs.reports {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireMeasurementDatagram: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".MeasurementDatagram"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}train\0\u{1}car\0\u{1}arrival\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.train) }()
+      case 2: try {
+        var v: WireTrainCar?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .car(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .car(v)
+        }
+      }()
+      case 3: try {
+        var v: WireTrainArrival?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .arrival(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .arrival(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.train != 0 {
+      try visitor.visitSingularUInt64Field(value: self.train, fieldNumber: 1)
+    }
+    switch self.body {
+    case .car?: try {
+      guard case .car(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .arrival?: try {
+      guard case .arrival(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireMeasurementDatagram, rhs: WireMeasurementDatagram) -> Bool {
+    if lhs.train != rhs.train {return false}
+    if lhs.body != rhs.body {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTrainCar: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".TrainCar"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}count\0\u{1}padding\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.padding) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.index != 0 {
+      try visitor.visitSingularUInt32Field(value: self.index, fieldNumber: 1)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 2)
+    }
+    if !self.padding.isEmpty {
+      try visitor.visitSingularBytesField(value: self.padding, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireTrainCar, rhs: WireTrainCar) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.padding != rhs.padding {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTrainArrival: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".TrainArrival"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}bytes\0\u{3}dispersion_ns\0\u{1}cars\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.dispersionNs) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.cars) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 1)
+    }
+    if self.dispersionNs != 0 {
+      try visitor.visitSingularInt64Field(value: self.dispersionNs, fieldNumber: 2)
+    }
+    if self.cars != 0 {
+      try visitor.visitSingularUInt32Field(value: self.cars, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireTrainArrival, rhs: WireTrainArrival) -> Bool {
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.dispersionNs != rhs.dispersionNs {return false}
+    if lhs.cars != rhs.cars {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

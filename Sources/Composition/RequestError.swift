@@ -64,7 +64,7 @@ public struct RequestError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Finds what was probably meant by a misspelt word.
 enum Spelling {
-  /// The word of `known` that is fewest edits away (Levenshtein), if at most a third of its letters; the first of equals.
+  /// The word of `known` that is fewest edits away (Damerau, 1964), if at most a third of its letters; the first of equals.
   static func nearest(to word: String, in known: [String]) -> String? {
     var best: (word: String, distance: Int)?
     for candidate in known {
@@ -74,17 +74,19 @@ enum Spelling {
     return best?.word
   }
 
+  /// Letters to insert, delete, replace, or swap with the next.
   private static func edits(_ a: [Character], _ b: [Character]) -> Int {
     guard a.count <= 64 else { return .max }
+    var earlier: [Int] = []
     var row = Array(0...b.count)
     for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
+      var next = [i + 1]
       for (j, y) in b.enumerated() {
-        let above = row[j + 1]
-        row[j + 1] = min(diagonal + (x == y ? 0 : 1), above + 1, row[j] + 1)
-        diagonal = above
+        var least = min(row[j] + (x == y ? 0 : 1), row[j + 1] + 1, next[j] + 1)
+        if i > 0, j > 0, x == b[j - 1], a[i - 1] == y { least = min(least, earlier[j - 1] + 1) }
+        next.append(least)
       }
+      (earlier, row) = (row, next)
     }
     return row[b.count]
   }

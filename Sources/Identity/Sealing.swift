@@ -5,6 +5,10 @@ import CSodium
 /// identities and both incarnations, so that a restart voids old datagrams. Costs 115 µs to make: cache it.
 public struct PairwiseKey: Sendable {
   private let key: [UInt8]
+  /// Which of the two directions this peer sends in, so that both may count from zero under the one key.
+  private let sendsLow: Bool
+  /// Names this key on the wire: eight bytes that say nothing of the key and that a stranger cannot guess.
+  public let session: UInt64
 
   /// Nil when `peer` is not a point of the curve.
   /// - Parameters:
@@ -22,6 +26,8 @@ public struct PairwiseKey: Sendable {
     }
     let (mine, theirs) = (line(own.id, ownIncarnation), line(peer, peerIncarnation))
     key = Digest.of(shared + (own.id < peer ? mine + theirs : theirs + mine), kind: "pairwise").bytes
+    sendsLow = own.id < peer
+    session = Digest.of(key, kind: "pairwise-session").prefix64
   }
 
   /// nonce (24) ‖ ciphertext ‖ tag (16): 40 bytes longer than `plain`. `context` is authenticated, not sent.
@@ -44,5 +50,31 @@ public struct PairwiseKey: Sendable {
         bytes.baseAddress!, key)
     }
     return opened == 0 ? plain : nil
+  }
+
+  /// ciphertext ‖ tag (16), with direction and counter as the nonce, which need not be sent: 16 bytes longer than `plain`.
+  /// - Parameter counter: never twice for one key; the caller counts.
+  public func seal(_ plain: [UInt8], counter: UInt64, context: [UInt8]) -> [UInt8] {
+    var sealed = [UInt8](repeating: 0, count: plain.count + 16)
+    crypto_aead_xchacha20poly1305_ietf_encrypt(
+      &sealed, nil, plain, UInt64(plain.count), context, UInt64(context.count), nil,
+      PairwiseKey.nonce(counter, low: sendsLow), key)
+    return sealed
+  }
+
+  /// The plain bytes of what the peer sealed under this counter; nil when it did not.
+  public func open(_ sealed: ArraySlice<UInt8>, counter: UInt64, context: [UInt8]) -> [UInt8]? {
+    guard sealed.count >= 16 else { return nil }
+    var plain = [UInt8](repeating: 0, count: sealed.count - 16)
+    let opened = sealed.withUnsafeBufferPointer { bytes in
+      crypto_aead_xchacha20poly1305_ietf_decrypt(
+        &plain, nil, nil, bytes.baseAddress!, UInt64(bytes.count), context, UInt64(context.count),
+        PairwiseKey.nonce(counter, low: !sendsLow), key)
+    }
+    return opened == 0 ? plain : nil
+  }
+
+  private static func nonce(_ counter: UInt64, low: Bool) -> [UInt8] {
+    [low ? 1 : 2] + [UInt8](repeating: 0, count: 15) + withUnsafeBytes(of: counter.bigEndian) { Array($0) }
   }
 }

@@ -1,0 +1,118 @@
+import Base
+import NIOCore
+
+/// Workers started ahead: a group's start then costs a message, not a process.
+///
+/// One is handed out at once and replaced a little later. An executable that crashes or cannot be started is tried
+/// again at growing intervals, so that a broken installation costs little.
+///
+/// Confined to its event loop: every method is called on it, and events are delivered on it.
+public final class WorkerPool: @unchecked Sendable {
+  /// Workers that wait for a job.
+  public var idleCount: Int { idle.count }
+  /// Workers that were taken and have not ended.
+  public var busyCount: Int { busy.count }
+  /// Idle workers that ended by themselves since the start: 0, if the installation is sound.
+  public private(set) var crashes = 0
+  /// Why the last start failed; nil when it did not.
+  public private(set) var lastFailure: String?
+
+  private let path: String
+  private let arguments: [String]
+  private let ahead: Int
+  private let eventLoop: any EventLoop
+  private var idle: [WorkerChannel] = []
+  private var busy: [Int32: WorkerChannel] = [:]
+  private var pause = Limits.workerRefillPause
+  private var isRefillDue = false
+  private var isStopped = false
+  private var onStopped: EventLoopPromise<Void>?
+
+  /// - Parameters:
+  ///   - path: the worker's executable.
+  ///   - arguments: after the executable's own name.
+  ///   - ahead: workers kept idle; 0 starts each when it is wanted.
+  ///   - eventLoop: one whose thread lives as long as the peer does.
+  public init(path: String, arguments: [String] = [], ahead: Int, on eventLoop: any EventLoop) {
+    self.path = path
+    self.arguments = arguments
+    self.ahead = ahead
+    self.eventLoop = eventLoop
+  }
+
+  /// Starts the first idle workers. Fails when the executable cannot be started at all.
+  public func start() throws(WorkerStartError) {
+    eventLoop.preconditionInEventLoop()
+    while idle.count < ahead { try addIdle() }
+  }
+
+  /// Hands out a worker, started ahead if there is one; it does one job and ends.
+  /// - Parameter deliver: is told of its events from the first on, on the event loop, this call included.
+  public func take(_ deliver: @escaping (WorkerEvent) -> Void) throws(WorkerStartError) -> WorkerChannel {
+    eventLoop.preconditionInEventLoop()
+    idle.removeAll(where: \.hasEnded)
+    let worker = try idle.isEmpty ? WorkerChannel.start(path, arguments: arguments, on: eventLoop) : idle.removeFirst()
+    let pid = worker.pid
+    busy[pid] = worker
+    refill(after: Limits.workerRefillPause)
+    worker.listen { [weak self] event in
+      if case .ended = event { self?.ended(pid) }
+      deliver(event)
+    }
+    return worker
+  }
+
+  /// Kills all workers, taken ones included, and waits until they are gone.
+  public func stop() -> EventLoopFuture<Void> {
+    eventLoop.preconditionInEventLoop()
+    isStopped = true
+    let promise = onStopped ?? eventLoop.makePromise()
+    onStopped = promise
+    for worker in idle + Array(busy.values) { worker.kill() }
+    finishStopping()
+    return promise.futureResult
+  }
+
+  private func addIdle() throws(WorkerStartError) {
+    let worker = try WorkerChannel.start(path, arguments: arguments, on: eventLoop)
+    idle.append(worker)
+    worker.onEarlyEnd { [weak self, unowned worker] in self?.idleEnded(worker) }
+  }
+
+  private func idleEnded(_ worker: WorkerChannel) {
+    idle.removeAll { $0 === worker }
+    if isStopped { return finishStopping() }
+    crashes += 1
+    refill(after: pause)
+    pause = min(pause * 2, Limits.workerRefillPauseMost)
+  }
+
+  private func ended(_ pid: Int32) {
+    busy[pid] = nil
+    // One that was taken has done something: the executable is sound.
+    pause = Limits.workerRefillPause
+    if isStopped { finishStopping() }
+  }
+
+  private func refill(after pause: Duration) {
+    guard !isRefillDue, !isStopped else { return }
+    isRefillDue = true
+    eventLoop.scheduleTask(in: TimeAmount(pause)) {
+      self.isRefillDue = false
+      guard !self.isStopped, self.idle.count < self.ahead else { return }
+      do throws(WorkerStartError) {
+        try self.addIdle()
+        self.lastFailure = nil
+        self.refill(after: Limits.workerRefillPause)
+      } catch {
+        self.lastFailure = error.description
+        self.refill(after: self.pause)
+        self.pause = min(self.pause * 2, Limits.workerRefillPauseMost)
+      }
+    }
+  }
+
+  private func finishStopping() {
+    if idle.isEmpty, busy.isEmpty { onStopped?.succeed() }
+  }
+}

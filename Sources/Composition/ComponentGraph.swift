@@ -94,23 +94,8 @@ struct GraphGrowth {
     return stages.count - 1
   }
 
-  /// The hash of the canonical prefix: the source's key, then component, version and all parameters, on the keys of its inputs.
   private func key(_ component: Component, _ parameters: [StageSpec.Parameter], _ inputs: [Int]) -> StreamKey {
-    var bytes = CanonicalBytes()
-    if inputs.isEmpty { bytes.add(sourceKey.hash.bytes) }
-    for input in inputs { bytes.add(stages[input].key.hash.bytes) }
-    bytes.add(component.name)
-    bytes.add(Int64(component.version))
-    for parameter in parameters {
-      bytes.add(parameter.name)
-      switch parameter.value {
-      case .integer(let value): bytes.add("integer"); bytes.add(value)
-      case .rational(let value): bytes.add("rational"); bytes.add(value.numerator); bytes.add(value.denominator)
-      case .text(let value): bytes.add("text"); bytes.add(value)
-      case .flag(let value): bytes.add("flag"); bytes.add(Int64(value ? 1 : 0))
-      }
-    }
-    return StreamKey(Digest.of(bytes.bytes, kind: "stream"))
+    .prefix(component, parameters, on: inputs.map { stages[$0].key }, source: sourceKey)
   }
 }
 
@@ -131,4 +116,56 @@ public struct CanonicalBytes: Sendable {
   public mutating func add(_ value: Int64) { withUnsafeBytes(of: value.bigEndian) { bytes += Array($0) } }
   /// Adds a number's exact bits.
   public mutating func add(_ value: Double) { add(Int64(bitPattern: value.bitPattern)) }
+}
+
+extension Catalogue {
+  /// The key of the stream that a group makes, computed again from its stages: of a group that reads a source, from the
+  /// source's key. Nil when a stage's component is unknown. A node that is asked to read a file recognises by it which.
+  public func outputKey(of spec: GroupSpec, source: SourceKey) -> StreamKey? {
+    var growth: [Int: StreamKey] = [:]
+    var last: StreamKey?
+    for stage in spec.stages {
+      guard let component = components[stage.component] else { return nil }
+      let inputs = stage.inputs.compactMap { input in
+        switch input {
+        case .stage(let id): growth[id]
+        case .socket(let number): spec.inputs[number]
+        }
+      }
+      guard inputs.count == stage.inputs.count else { return nil }
+      last = StreamKey.prefix(component, stage.parameters, on: inputs, source: source)
+      growth[stage.id] = last
+    }
+    return last
+  }
+}
+
+extension StreamKey {
+  /// The hash of the canonical prefix: the source's key, then component, version and all parameters, on the keys of its inputs.
+  static func prefix(_ component: Component, _ parameters: [StageSpec.Parameter], on inputs: [StreamKey], source: SourceKey) -> StreamKey {
+    var bytes = CanonicalBytes()
+    if inputs.isEmpty { bytes.add(source.hash.bytes) }
+    for input in inputs { bytes.add(input.hash.bytes) }
+    bytes.add(component.name)
+    bytes.add(Int64(component.version))
+    for parameter in parameters {
+      bytes.add(parameter.name)
+      switch parameter.value {
+      case .integer(let value):
+        bytes.add("integer")
+        bytes.add(value)
+      case .rational(let value):
+        bytes.add("rational")
+        bytes.add(value.numerator)
+        bytes.add(value.denominator)
+      case .text(let value):
+        bytes.add("text")
+        bytes.add(value)
+      case .flag(let value):
+        bytes.add("flag")
+        bytes.add(Int64(value ? 1 : 0))
+      }
+    }
+    return StreamKey(Digest.of(bytes.bytes, kind: "stream"))
+  }
 }

@@ -35,6 +35,8 @@ public enum Input: Sendable {
   case workerProgress(WorkerID, due: UInt64, late: UInt64)
   /// A worker's process ended.
   case workerDied(WorkerID, String)
+  /// The records of this token are on disk.
+  case persisted(PersistToken)
   /// A probe that was asked for: what is at the path, or why not.
   case probed(path: String, Result<SourceDescription, WorkerFault>)
   /// What /proc says.

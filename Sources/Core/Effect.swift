@@ -2,7 +2,9 @@ import Base
 import Composition
 import Elections
 import Identity
+import Measurements
 import Membership
+import Sessions
 import Streams
 import Vocabulary
 import Wire
@@ -68,10 +70,13 @@ public struct Record: Hashable, Sendable {
   public var name: Name
   /// The content.
   public var bytes: [UInt8]
+  /// After this nothing needs it.
+  public var keepUntil: WallTime
   /// See the properties.
-  public init(kind: String, key: [UInt8], bytes: [UInt8]) {
+  public init(kind: String, key: [UInt8], bytes: [UInt8], keepUntil: WallTime) {
     name = Name(kind: kind, key: key)
     self.bytes = bytes
+    self.keepUntil = keepUntil
   }
 }
 
@@ -111,7 +116,7 @@ public enum Timer: Hashable, Sendable {
   case measurements(MeasurementTimer)
   case ballots(BallotTimer)
   case desk
-  case director(DirectorTimer)
+  case director(RequestID, ManagerTimer)
   case streams
   /// Sockets are counted, stale submissions and inquiries end.
   case housekeeping

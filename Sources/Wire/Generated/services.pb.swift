@@ -252,6 +252,8 @@ public nonisolated struct WireStageReport: Sendable {
 
   public var group: UInt32 = 0
 
+  public var inputs: [UInt32] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -316,6 +318,15 @@ public nonisolated struct WireSocketReport: Sendable {
 
   public var switches: UInt32 = 0
 
+  public var peerAddress: WireAddress {
+    get {_peerAddress ?? WireAddress()}
+    set {_peerAddress = newValue}
+  }
+  /// Returns true if `peerAddress` has been explicitly set.
+  public var hasPeerAddress: Bool {self._peerAddress != nil}
+  /// Clears the value of `peerAddress`. Subsequent reads from it will return its default value.
+  public mutating func clearPeerAddress() {self._peerAddress = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -324,6 +335,7 @@ public nonisolated struct WireSocketReport: Sendable {
   fileprivate var _firstPosition: UInt64? = nil
   fileprivate var _lastPosition: UInt64? = nil
   fileprivate var _acknowledged: UInt64? = nil
+  fileprivate var _peerAddress: WireAddress? = nil
 }
 
 public nonisolated struct WireServiceReport: Sendable {
@@ -356,8 +368,6 @@ public nonisolated struct WireServiceReport: Sendable {
 
   public var planVersion: UInt32 = 0
 
-  public var placementMs: Double = 0
-
   public var problem: String = String()
 
   /// JSON, as Placement's Explanation encodes itself
@@ -365,7 +375,12 @@ public nonisolated struct WireServiceReport: Sendable {
 
   public var repairs: UInt32 = 0
 
-  public var requestText: String = String()
+  /// as Elections encodes it
+  public var mandate: Data = Data()
+
+  public var frozen: Bool = false
+
+  public var assignments: [WireSignedBytes] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -412,6 +427,30 @@ public nonisolated struct WireClientCall: Sendable {
 
   fileprivate var _source: WireSignedBytes? = nil
   fileprivate var _client: WireCoordinatePoint? = nil
+}
+
+/// A service node's fence, as it is kept on disk.
+public nonisolated struct WireTermRecord: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var term: WireTermMark {
+    get {_term ?? WireTermMark()}
+    set {_term = newValue}
+  }
+  /// Returns true if `term` has been explicitly set.
+  public var hasTerm: Bool {self._term != nil}
+  /// Clears the value of `term`. Subsequent reads from it will return its default value.
+  public mutating func clearTerm() {self._term = nil}
+
+  public var untilMs: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _term: WireTermMark? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -833,7 +872,7 @@ nonisolated extension WireEndWish: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireStageReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StageReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}component\0\u{1}parameters\0\u{1}node\0\u{1}stream\0\u{1}reused\0\u{1}group\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}component\0\u{1}parameters\0\u{1}node\0\u{1}stream\0\u{1}reused\0\u{1}group\0\u{1}inputs\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -848,6 +887,7 @@ nonisolated extension WireStageReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 5: try { try decoder.decodeSingularBytesField(value: &self.stream) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self.reused) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 8: try { try decoder.decodeRepeatedUInt32Field(value: &self.inputs) }()
       default: break
       }
     }
@@ -875,6 +915,9 @@ nonisolated extension WireStageReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.group != 0 {
       try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 7)
     }
+    if !self.inputs.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.inputs, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -886,6 +929,7 @@ nonisolated extension WireStageReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.stream != rhs.stream {return false}
     if lhs.reused != rhs.reused {return false}
     if lhs.group != rhs.group {return false}
+    if lhs.inputs != rhs.inputs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -893,7 +937,7 @@ nonisolated extension WireStageReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SocketReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}group\0\u{1}direction\0\u{1}address\0\u{1}peer\0\u{1}stream\0\u{1}format\0\u{3}bytes_moved\0\u{1}packets\0\u{3}first_position\0\u{3}last_position\0\u{1}acknowledged\0\u{1}switches\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}group\0\u{1}direction\0\u{1}address\0\u{1}peer\0\u{1}stream\0\u{1}format\0\u{3}bytes_moved\0\u{1}packets\0\u{3}first_position\0\u{3}last_position\0\u{1}acknowledged\0\u{1}switches\0\u{3}peer_address\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -914,6 +958,7 @@ nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 11: try { try decoder.decodeSingularUInt64Field(value: &self._lastPosition) }()
       case 12: try { try decoder.decodeSingularUInt64Field(value: &self._acknowledged) }()
       case 13: try { try decoder.decodeSingularUInt32Field(value: &self.switches) }()
+      case 14: try { try decoder.decodeSingularMessageField(value: &self._peerAddress) }()
       default: break
       }
     }
@@ -963,6 +1008,9 @@ nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.switches != 0 {
       try visitor.visitSingularUInt32Field(value: self.switches, fieldNumber: 13)
     }
+    try { if let v = self._peerAddress {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -980,6 +1028,7 @@ nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs._lastPosition != rhs._lastPosition {return false}
     if lhs._acknowledged != rhs._acknowledged {return false}
     if lhs.switches != rhs.switches {return false}
+    if lhs._peerAddress != rhs._peerAddress {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -987,7 +1036,7 @@ nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ServiceReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}request\0\u{1}known\0\u{1}state\0\u{1}manager\0\u{1}term\0\u{1}stages\0\u{1}sockets\0\u{3}plan_version\0\u{3}placement_ms\0\u{1}problem\0\u{1}explanation\0\u{1}repairs\0\u{3}request_text\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}request\0\u{1}known\0\u{1}state\0\u{1}manager\0\u{1}term\0\u{1}stages\0\u{1}sockets\0\u{3}plan_version\0\u{2}\u{2}problem\0\u{1}explanation\0\u{1}repairs\0\u{1}mandate\0\u{1}frozen\0\u{1}assignments\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1004,11 +1053,12 @@ nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._M
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.stages) }()
       case 8: try { try decoder.decodeRepeatedMessageField(value: &self.sockets) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.planVersion) }()
-      case 10: try { try decoder.decodeSingularDoubleField(value: &self.placementMs) }()
       case 11: try { try decoder.decodeSingularStringField(value: &self.problem) }()
       case 12: try { try decoder.decodeSingularStringField(value: &self.explanation) }()
       case 13: try { try decoder.decodeSingularUInt32Field(value: &self.repairs) }()
-      case 14: try { try decoder.decodeSingularStringField(value: &self.requestText) }()
+      case 14: try { try decoder.decodeSingularBytesField(value: &self.mandate) }()
+      case 15: try { try decoder.decodeSingularBoolField(value: &self.frozen) }()
+      case 16: try { try decoder.decodeRepeatedMessageField(value: &self.assignments) }()
       default: break
       }
     }
@@ -1046,9 +1096,6 @@ nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.planVersion != 0 {
       try visitor.visitSingularUInt32Field(value: self.planVersion, fieldNumber: 9)
     }
-    if self.placementMs.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.placementMs, fieldNumber: 10)
-    }
     if !self.problem.isEmpty {
       try visitor.visitSingularStringField(value: self.problem, fieldNumber: 11)
     }
@@ -1058,8 +1105,14 @@ nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.repairs != 0 {
       try visitor.visitSingularUInt32Field(value: self.repairs, fieldNumber: 13)
     }
-    if !self.requestText.isEmpty {
-      try visitor.visitSingularStringField(value: self.requestText, fieldNumber: 14)
+    if !self.mandate.isEmpty {
+      try visitor.visitSingularBytesField(value: self.mandate, fieldNumber: 14)
+    }
+    if self.frozen != false {
+      try visitor.visitSingularBoolField(value: self.frozen, fieldNumber: 15)
+    }
+    if !self.assignments.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.assignments, fieldNumber: 16)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1074,11 +1127,12 @@ nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.stages != rhs.stages {return false}
     if lhs.sockets != rhs.sockets {return false}
     if lhs.planVersion != rhs.planVersion {return false}
-    if lhs.placementMs != rhs.placementMs {return false}
     if lhs.problem != rhs.problem {return false}
     if lhs.explanation != rhs.explanation {return false}
     if lhs.repairs != rhs.repairs {return false}
-    if lhs.requestText != rhs.requestText {return false}
+    if lhs.mandate != rhs.mandate {return false}
+    if lhs.frozen != rhs.frozen {return false}
+    if lhs.assignments != rhs.assignments {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1128,6 +1182,45 @@ nonisolated extension WireClientCall: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs._source != rhs._source {return false}
     if lhs._client != rhs._client {return false}
     if lhs.clientExtraMs != rhs.clientExtraMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTermRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".TermRecord"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}term\0\u{3}until_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._term) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.untilMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._term {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.untilMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.untilMs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireTermRecord, rhs: WireTermRecord) -> Bool {
+    if lhs._term != rhs._term {return false}
+    if lhs.untilMs != rhs.untilMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,116 @@
+import Base
+import Elections
+import Identity
+import Sessions
+import Vocabulary
+import Wire
+
+// Who manages a request: the elector's, the candidate's and the caller's part, all in `Ballots`; here its wishes are carried out.
+
+extension Node {
+  // MARK: - On the ballots' wishes
+
+  mutating func ballot(_ input: BallotInput) { perform(ballots.handle(input, at: now, wall: wall)) }
+
+  mutating func perform(_ effects: [BallotEffect]) {
+    for effect in effects {
+      switch effect {
+      case .send(let node, let message):
+        send(.with { $0.election = message.wire }, to: node)
+      case .persist(let records, let rest): persist(records, rest)
+      case .setTimer(let timer, let at): effectsOut.append(.setTimer(.ballots(timer), at: at))
+      case .managerKnown(let mandate): onManagerKnown(mandate)
+      case .elected(let mandate, let newest): onElected(mandate, newest: newest)
+      case .snapshotAccepted(let request, let version, _, let earlier):
+        let claims = earlier.map { StreamClaim(stream: $0.claim.stream, node: $0.claim.node, request: $0.request) }
+        manage(request, .recorded(version: UInt32(clamping: version), earlier: claims))
+      case .proposalRefused(let request, _, let fault): event("snapshot.refused", request, "the electors were not asked: \(fault)")
+      case .lost(let request, let reason): onLost(request, reason)
+      case .frozen(let request):
+        event("service.frozen", request, "fewer than a quorum of electors answer: media flows on, nothing can be changed")
+        manage(request, .frozen(true))
+      case .thawed(let request):
+        event("service.thawed", request, "a quorum of electors answers again")
+        manage(request, .frozen(false))
+      case .ended(let request): onServiceEnded(request)
+      case .answeredByFirst(let request, let first):
+        refuse(request, .election("this number was used for request \(RequestID(first.digest)) before"))
+      case .callFailed(let request, let failure): refuse(request, .election("\(failure)"))
+      case .rejected(let node, let fault):
+        event("election.rejected", nil, "dropped a message of \(node.short)…: \(fault)", [.init("from", "\(node)")])
+      }
+    }
+  }
+
+  private mutating func persist(_ records: [ElectionRecord], _ rest: [BallotEffect]) {
+    var writes: [Record] = []
+    var forgotten: [Record.Name] = []
+    for record in records {
+      let key = Array(record.key.utf8)
+      if let bytes = record.value {
+        let until: WallTime = if case .ballot(let ballot) = record { ballot.envelope.body.notAfter + Limits.clockSkew } else { .distantFuture }
+        writes.append(Record(kind: Node.electionKind, key: key, bytes: bytes, keepUntil: until))
+      } else {
+        forgotten.append(Record.Name(kind: Node.electionKind, key: key))
+      }
+    }
+    if !forgotten.isEmpty { effectsOut.append(.forget(forgotten)) }
+    if writes.isEmpty { perform(rest) } else { persist(writes, then: .ballots(rest)) }
+  }
+
+  static let electionKind = "election"
+
+  static func ballots(keys: KeyPair, memory: Memory, now: Instant, wall: WallTime) -> Ballots {
+    let records = memory.records.compactMap { record -> ElectionRecord? in
+      guard record.name.kind == electionKind else { return nil }
+      return try? ElectionRecord(key: String(decoding: record.name.key, as: UTF8.self), value: record.bytes)
+    }
+    return Ballots(keys: keys, restoring: records)
+  }
+
+  mutating func onElection(_ wire: WireElectionMessage, from sender: NodeID) throws(InvalidMessage) {
+    ballot(.received(from: sender, try ElectionMessage(validating: wire, using: &verified)))
+  }
+
+  // MARK: - Judging mandates
+
+  /// The members that this peer believes alive, as elections care for them.
+  var memberView: Elections.MemberView {
+    Elections.MemberView(
+      members.all(at: now).filter { $0.state == .alive || $0.state == .suspect }.map { member in
+        Elections.MemberView.Member(
+          id: member.node, knownSince: member.node == id ? .zero : member.knownSince,
+          roundTrip: member.node == id ? .zero : member.roundTrip.map { Duration.fromSeconds($0 / 1_000) })
+      })
+  }
+
+  /// What the desk asks of its peer.
+  var deskContext: DeskContext {
+    let (view, now, wall, catalogue, offered) = (memberView, now, wall, catalogue, settings.offer.components)
+    return DeskContext(
+      wall: wall,
+      verifyMandate: { bytes, request, term in
+        var verified = VerifiedDigests(capacity: 64)
+        do {
+          let mandate = try Mandate(validating: bytes, using: &verified)
+          try mandate.verify(for: request, in: term, wall: wall, view: view, at: now, using: &verified)
+          return .success(VerifiedMandate(manager: mandate.manager, digest: mandate.digest, notAfter: mandate.envelope.body.notAfter))
+        } catch let fault as MandateFault {
+          if case .implausibleElectorate = fault { return .failure(.implausible("\(fault)")) }
+          return .failure(.invalid("\(fault)"))
+        } catch { return .failure(.invalid("\(error)")) }
+      },
+      checkStages: { stages in
+        for stage in stages {
+          if let offered, !offered.contains(stage.component) { return .failure(.notOffered(stage.component)) }
+          do { _ = try catalogue.checked(stage.component, stage.parameters) } catch { return .failure(.outOfRange("\(error)")) }
+        }
+        return .success(())
+      })
+  }
+}
+
+extension WallTime {
+  /// Later than anything is valid.
+  static let distantFuture = WallTime(milliseconds: 253_402_300_799_000)
+}

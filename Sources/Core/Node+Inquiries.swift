@@ -1,0 +1,200 @@
+import Base
+import Elections
+import Identity
+import Vocabulary
+import Wire
+
+// How a service stands: its manager knows; any peer finds the manager.
+
+/// Questions of clients that other peers are being asked.
+struct InquiryBook: Sendable {
+  struct Inquiry: Sendable {
+    var client: ClientToken
+    var request: RequestID
+    var explanation: Bool
+    var asked: OrderedSet<NodeID>
+    var silent: OrderedSet<NodeID>
+    var began: Instant
+  }
+  var open: OrderedDictionary<UInt64, Inquiry> = [:]
+}
+
+/// What this peer last heard of a service.
+struct KnownService: Sendable {
+  var state = ""
+  var problem = ""
+  var mandate: Mandate?
+  var report: WireServiceReport?
+  var heard: Instant?
+}
+
+extension OrderedDictionary<RequestID, KnownService> {
+  /// Changes what is known of a service; the oldest is forgotten when there are too many.
+  mutating func note(_ request: RequestID, _ change: (inout KnownService) -> Void) {
+    if self[request] == nil, count >= Limits.knownServices { removeFirst() }
+    change(&self[request, default: KnownService()])
+  }
+}
+
+extension Limits {
+  /// Services that a peer remembers having heard of.
+  public static let knownServices = 1_024
+}
+
+/// How a service stands, and how old that is.
+public struct ServiceReport: Sendable {
+  /// What its manager said, or the little that is known here.
+  public var wire: WireServiceReport
+  /// Since it was said.
+  public var age: Duration
+  /// Of what this portal saw itself; nil where the request came through another.
+  public var portal: PortalTimes?
+}
+
+/// When a request met what, at its portal.
+public struct PortalTimes: Hashable, Sendable {
+  /// It came in.
+  public var began: Instant
+  /// A manager was elected.
+  public var managed: Instant?
+  /// The sinks were open.
+  public var running: Instant?
+  /// Names of its outputs, the main one first.
+  public var outputs: [String]
+}
+
+extension Node {
+  // MARK: - On a client's question
+
+  mutating func onInquire(_ client: ClientToken, _ request: RequestID, explanation: Bool) {
+    if let wire = managerReport(of: request, explanation: explanation) {
+      return effectsOut.append(.answer(client, .report(ServiceReport(wire: wire, age: .zero, portal: portalTimes(of: request)))))
+    }
+    if let known = knownServices[request], known.state == "electing" || portal.called[request]?.isOver == true {
+      return effectsOut.append(.answer(client, .report(localReport(of: request))))
+    }
+    nextToken += 1
+    var inquiry = InquiryBook.Inquiry(client: client, request: request, explanation: explanation, asked: [], silent: [], began: now)
+    let manager = knownServices[request]?.mandate?.manager
+    let others = members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node).prefix(Limits.inquiredPeers)
+    let whom = manager.map { members[$0]?.isMember == true ? [$0] : Array(others) } ?? Array(others)
+    guard !whom.isEmpty, inquiries.open.count < 1_024 else { return settle(inquiry) }
+    inquiry.asked = OrderedSet(whom)
+    inquiry.silent = inquiry.asked
+    inquiries.open[nextToken] = inquiry
+    for node in whom { ask(node, nextToken, inquiry) }
+    effectsOut.append(.setTimer(.housekeeping, at: now + .milliseconds(250)))
+  }
+
+  private mutating func ask(_ node: NodeID, _ token: UInt64, _ inquiry: InquiryBook.Inquiry) {
+    send(
+      .with {
+        $0.service = .with {
+          $0.inquiry = .with {
+            $0.token = token
+            $0.request = inquiry.request.hash.data
+            $0.explanation = inquiry.explanation
+          }
+        }
+      }, to: node)
+  }
+
+  /// Nobody knows more: what is known here must do.
+  private mutating func settle(_ inquiry: InquiryBook.Inquiry) {
+    let answer: ClientAnswer = knownServices[inquiry.request] == nil ? .unknown : .report(localReport(of: inquiry.request))
+    effectsOut.append(.answer(inquiry.client, answer))
+  }
+
+  // MARK: - On a peer's question, and on answers
+
+  mutating func onInquiry(_ inquiry: WireInquiry, from sender: NodeID) throws(InvalidMessage) {
+    let request = RequestID(try Field.bytes32(inquiry.request, "Inquiry.request"))
+    var report = managerReport(of: request, explanation: inquiry.explanation) ?? WireServiceReport.with { $0.request = request.hash.data }
+    if !report.known, let manager = knownServices[request]?.mandate?.manager, manager != id { report.manager = manager.data }
+    report.token = inquiry.token
+    send(.with { $0.service = .with { $0.report = report } }, to: sender)
+  }
+
+  mutating func onReport(_ report: WireServiceReport, from sender: NodeID) throws(InvalidMessage) {
+    let request = RequestID(try Field.bytes32(report.request, "ServiceReport.request"))
+    if report.known { learn(report, of: request, from: sender) }
+    guard report.token != 0, var inquiry = inquiries.open[report.token], inquiry.request == request else { return }
+    inquiry.silent.remove(sender)
+    inquiries.open[report.token] = inquiry
+    if report.known {
+      inquiries.open.removeValue(forKey: report.token)
+      return effectsOut.append(.answer(inquiry.client, .report(ServiceReport(wire: report, age: .zero, portal: portalTimes(of: request)))))
+    }
+    if let hint = Bytes32(report.manager).map(NodeID.init), inquiry.asked.append(hint).inserted {
+      inquiry.silent.append(hint)
+      inquiries.open[report.token] = inquiry
+      ask(hint, report.token, inquiry)
+    }
+    if inquiry.silent.isEmpty {
+      inquiries.open.removeValue(forKey: report.token)
+      settle(inquiry)
+    }
+  }
+
+  /// A manager's word of its service; the mandate that comes with it is checked before it counts.
+  private mutating func learn(_ report: WireServiceReport, of request: RequestID, from sender: NodeID) {
+    guard let mandate = try? Mandate(validating: Array(report.mandate), using: &verified), mandate.request == request, mandate.manager == sender,
+      (try? mandate.verify(using: &verified)) != nil, knownServices[request]?.mandate.map({ $0.term <= mandate.term }) ?? true
+    else { return }
+    knownServices.note(request) {
+      $0.mandate = mandate
+      $0.report = report
+      $0.state = report.state
+      $0.problem = report.problem
+      $0.heard = now
+    }
+    switch report.state {
+    case "failed":
+      let problem = String(report.problem.prefix(1_000))
+      if portal.called[request]?.running == nil { refuse(request, .manager(problem, sender)) } else { finishSubmission(request) }
+    case "ended": finishSubmission(request)
+    default: break
+    }
+  }
+
+  mutating func expireInquiries() {
+    for (token, inquiry) in inquiries.open where now - inquiry.began > Limits.inquiryTime {
+      inquiries.open.removeValue(forKey: token)
+      settle(inquiry)
+    }
+    for (request, submission) in portal.called where !submission.ending.isEmpty && now - submission.began > Limits.inquiryTime {
+      // The manager may have died over it: what is known is told, the wish stays.
+      for client in submission.ending { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
+      portal.called[request]!.ending = []
+    }
+  }
+
+  // MARK: - What is known here
+
+  /// What this peer can say by itself.
+  func localReport(of request: RequestID) -> ServiceReport {
+    let known = knownServices[request]
+    var wire = known?.report ?? WireServiceReport.with { $0.request = request.hash.data }
+    wire.known = true
+    wire.state = known?.state ?? ""
+    wire.problem = known?.problem ?? ""
+    if let mandate = known?.mandate {
+      wire.manager = mandate.manager.data
+      wire.term = mandate.term.wire
+      wire.mandate = .init(mandate.encoded())
+    }
+    return ServiceReport(wire: wire, age: known?.heard.map { now - $0 } ?? .zero, portal: portalTimes(of: request))
+  }
+
+  /// All services that this peer has to do with, oldest first.
+  public var services: [(request: RequestID, report: ServiceReport)] {
+    let all = OrderedSet(portal.called.keys).union(director.services.keys).union(knownServices.keys)
+    return all.map { request in
+      (request, managerReport(of: request, explanation: false).map { ServiceReport(wire: $0, age: .zero, portal: portalTimes(of: request)) } ?? localReport(of: request))
+    }
+  }
+
+  private func portalTimes(of request: RequestID) -> PortalTimes? {
+    portal.called[request].map { PortalTimes(began: $0.began, managed: $0.managed, running: $0.running, outputs: $0.outputs) }
+  }
+}

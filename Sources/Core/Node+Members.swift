@@ -1,0 +1,155 @@
+import Base
+import Elections
+import Identity
+import Measurements
+import Membership
+import Sessions
+import Streams
+import Vocabulary
+import Wire
+
+// Who is there and how they fare: datagrams and exchanges come in, probes with measurements beside them go out.
+
+extension Node {
+  // MARK: - On the operator's word
+
+  mutating func onJoin(_ contacts: [Contact]) {
+    for contact in contacts { addresses.learn(contact.node, contact.address) }
+    perform(members.handle(.join(contacts.map { ($0.node, $0.address) }), at: now, using: &random))
+    ballot(.start(identityIsNew: settings.identityIsNew))
+    ballot(.members(memberView))
+    effectsOut.append(.setTimer(.housekeeping, at: now + Limits.housekeeping))
+    board(.own(ownState))
+  }
+
+  // MARK: - On what comes in
+
+  mutating func onDatagram(_ message: WireDatagramMessage, from sender: NodeID, at address: PeerAddress) {
+    do throws(InvalidMessage) {
+      switch message.body {
+      case .membership(let wire):
+        let datagram = try MemberDatagram(validating: wire)
+        perform(members.handle(.datagram(datagram, from: sender, at: address), at: now, using: &random))
+      case .train(let wire): board(.train(try TrainMessage(validating: wire), from: sender))
+      case nil: break
+      }
+      if !message.measurements.isEmpty { board(.reports(try envelopes(message.measurements))) }
+    } catch {
+      event("message.refused", nil, "\(sender.short)…: \(error)", [.init("from", "\(sender)"), .init("field", error.field)])
+    }
+  }
+
+  mutating func onExchange(_ exchange: WireMembershipExchange, from sender: NodeID) throws(InvalidMessage) {
+    let updates = try [MemberUpdate](validating: exchange.updates, limit: 3 * Limits.members)
+    perform(members.handle(.exchange(updates, isAnswer: exchange.isAnswer, from: sender), at: now, using: &random))
+    // Views and boards go together: a newcomer can place at once.
+    if exchange.isAnswer { sendBoard(to: sender, isAnswer: false) }
+  }
+
+  mutating func onExchange(_ exchange: WireMeasurementExchange, from sender: NodeID) throws(InvalidMessage) {
+    board(.reports(try envelopes(exchange.reports)))
+    if !exchange.isAnswer { sendBoard(to: sender, isAnswer: true) }
+  }
+
+  private mutating func sendBoard(to node: NodeID, isAnswer: Bool) {
+    let reports = board.all.map(\.wire)
+    send(
+      .with {
+        $0.measurements = .with {
+          $0.isAnswer = isAnswer
+          $0.reports = reports
+        }
+      }, to: node)
+  }
+
+  private func envelopes(_ wire: [WireSignedBytes]) throws(InvalidMessage) -> [SignedEnvelope] {
+    var result: [SignedEnvelope] = []
+    for envelope in wire { result.append(try SignedEnvelope(validating: envelope, "measurements")) }
+    return result
+  }
+
+  mutating func onLinkDown(_ node: NodeID) {
+    stream(.linkClosed(node))
+    perform(members.handle(.linkBroken(node), at: now, using: &random))
+  }
+
+  // MARK: - On the rooms' wishes
+
+  mutating func perform(_ effects: [MemberEffect]) {
+    for effect in effects {
+      switch effect {
+      case .send(let datagram, let node, let address):
+        let reports = board.piggyback(at: now).map(\.wire)
+        effectsOut.append(
+          .sendDatagram(
+            .with {
+              $0.membership = datagram.wire
+              $0.measurements = reports
+            }, to: node, at: address))
+      case .exchange(let updates, let isAnswer, let node, let address):
+        addresses.learn(node, address)
+        let message = WireLinkMessage.with {
+          $0.membership = .with {
+            $0.isAnswer = isAnswer
+            $0.updates = updates.exchange
+          }
+        }
+        effectsOut.append(.sendLink(message, to: node, at: address, .control))
+      case .changed(let member, let before): onMemberChanged(member, from: before)
+      case .setTimer(let timer, let at): effectsOut.append(.setTimer(.membership(timer), at: at))
+      }
+    }
+  }
+
+  private mutating func onMemberChanged(_ member: Member, from before: Member.State?) {
+    addresses.learn(member.node, member.address)
+    if before != member.state {
+      event("member.\(member.state.rawValue)", nil, "\(member.node.short)… at \(member.address) is \(member.state.rawValue)", [.init("node", "\(member.node)")])
+    }
+    ballot(.members(memberView))
+    board(.members(members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node)))
+    guard member.state == .dead || member.state == .left, before != member.state else { return }
+    stream(.linkClosed(member.node))
+    for request in Array(director.services.keys) { manage(request, .nodeLost(member.node)) }
+  }
+
+  mutating func board(_ input: BoardInput) {
+    for effect in board.handle(input, at: now, wall: wall, using: &random) {
+      switch effect {
+      case .published: perform(members.handle(.nudge(2), at: now, using: &random))
+      case .sendTrain(let message, let node):
+        guard let address = members[node]?.address ?? addresses[node] else { continue }
+        effectsOut.append(.sendDatagram(.with { $0.train = message.wire }, to: node, at: address))
+      case .setTimer(let timer, let at): effectsOut.append(.setTimer(.measurements(timer), at: at))
+      }
+    }
+  }
+
+  var ownState: OwnState {
+    let running = streams.groups.count { if case .running = $0.state { true } else { false } }
+    return OwnState(
+      coordinate: members.estimator.coordinate, streams: streams.servedStreams(), slotsUsed: running, promisedSlots: promised.slots,
+      promisedCores: promised.demand.cores)
+  }
+
+  mutating func onPromised(_ promised: Promised) {
+    self.promised = promised
+    board(.own(ownState))
+  }
+
+  // MARK: - Now and then
+
+  /// Sockets are counted, the own state is measured, what nobody waits for any more ends.
+  mutating func keepHouse() {
+    countSockets()
+    board(.own(ownState))
+    expireSubmissions()
+    expireInquiries()
+    effectsOut.append(.setTimer(.housekeeping, at: now + Limits.housekeeping))
+  }
+}
+
+extension Limits {
+  /// Sockets are counted and the own state is looked at this often.
+  public static let housekeeping = Duration.milliseconds(1_000)
+}

@@ -1,0 +1,202 @@
+import Base
+import Composition
+import Foundation
+import Identity
+import Placement
+import Sessions
+import Vocabulary
+
+// The manager's decision: request and source become a graph, graph and overlay become a plan (design §9, §10).
+
+/// Everything that planning looks at, taken at one moment, so that managers can be handed it as a value.
+struct PlanningView: Sendable {
+  var nodes: [NodeView]
+  var catalogue: Catalogue
+  var seed: UInt64
+
+  // MARK: - Planning the whole
+
+  /// A plan for a request, or why there is none.
+  func blueprint(for wish: PlanningWish) -> Result<Blueprint, PlanningProblem> {
+    let service: ServiceDocument
+    switch ServiceDocument.read(wish.order.document, catalogue: catalogue) {
+    case .success(let read): service = read
+    case .failure(let problem): return .failure(.impossible(problem.text))
+    }
+    var inputs = PlacementInputs(
+      graph: service.graph, nodes: nodes.map { corrected($0, wish) },
+      client: ClientPlace(coordinate: service.call.client, extra: service.call.clientExtra, portal: wish.order.portal))
+    inputs.exclusions = wish.excluded.map { Exclusion(node: $0, reason: "it failed or refused a moment ago") }
+    inputs.claims = wish.served.map { Claim(key: $0.key, node: $0.value) }
+    inputs.latencyBound = wish.order.latency > 0 ? wish.order.latency : nil
+    var random = SeededRandom(seed: seed)
+    do throws(PlacementError) {
+      let decision = try Placer().place(inputs, using: &random)
+      let note = PlanNote(decision, inputs)
+      return .success(Blueprint(plan: servicePlan(decision.plan, portal: wish.order.portal), explanation: note.json))
+    } catch {
+      switch error {
+      // More members may come to be known; the manager's patience is bounded.
+      case .nobodyOffers, .noReader, .nobodyFree, .noLinkCarries, .noRoom: return .failure(.noNodes("\(error)"))
+      case .tooSlow: return .failure(.impossible("\(error)"))
+      }
+    }
+  }
+
+  /// What gossip says of a node, replaced where the node itself, or the electors, said otherwise.
+  private func corrected(_ view: NodeView, _ wish: PlanningWish) -> NodeView {
+    var node = view
+    if let left = wish.corrections[node.id] {
+      node.pending.slots = max(node.pending.slots, node.load.slots - node.load.slotsUsed - left.slots)
+      node.pending.cores = max(node.pending.cores, node.load.cores * (1 - node.load.ownCPU) - left.cores)
+      if left.up > 0 { node.rates.upCapacity = node.rates.upUsed + left.up }
+      if left.down > 0 { node.rates.downCapacity = node.rates.downUsed + left.down }
+    }
+    if let missing = wish.notOffered[node.id] { node.offers.subtract(missing) }
+    node.serves.removeAll { wish.notServed[$0.key]?.contains(node.id) ?? false }
+    return node
+  }
+
+  private func servicePlan(_ plan: Plan, portal: NodeID) -> ServicePlan {
+    var groups: [ServiceGroup] = []
+    var ordinal: UInt32 = 0
+    func next() -> UInt32 {
+      defer { ordinal += 1 }
+      return ordinal
+    }
+    /// Megabits that leave over links to other nodes.
+    func sent(_ key: StreamKey, from node: NodeID) -> Int64 {
+      plan.links.filter { $0.key == key && $0.from == node && ($0.to ?? portal) != node }.reduce(0) { $0 + $1.bitrate }
+    }
+    for graft in plan.grafts {
+      groups.append(
+        ServiceGroup(
+          ordinal: next(), kind: .shared(graft.input.key), node: graft.input.primary, demand: Demand(up: sent(graft.input.key, from: graft.input.primary))))
+    }
+    for group in plan.groups {
+      let received = plan.links.filter { link in link.to == group.node && link.from != group.node && group.spec.inputs.contains(link.key) }
+      let demand = Demand(
+        cores: group.cores, memory: Limits.workerMemory, up: sent(group.spec.output, from: group.node), down: received.reduce(0) { $0 + $1.bitrate })
+      var made = ServiceGroup(
+        ordinal: next(), kind: .own(group.spec), node: group.node, standbys: group.backup.map { [$0.node] } ?? [], demand: demand, isPinned: group.isReader)
+      if let backup = group.backup, backup.spec.mezzanine != group.spec.mezzanine || backup.spec.rateCap != group.spec.rateCap {
+        made.formats[backup.node] = ServiceGroup.LinkFormat(mezzanine: backup.spec.mezzanine, rateCap: backup.spec.rateCap)
+      }
+      groups.append(made)
+    }
+    let deliveries = plan.deliveries.map { delivery in
+      let bitrate = plan.links.first { $0.key == delivery.input.key && $0.to == nil }?.bitrate ?? 0
+      return ServiceDelivery(
+        ordinal: next(), output: delivery.output, stream: delivery.input.key, node: portal,
+        demand: delivery.input.primary == portal ? .none : Demand(down: bitrate))
+    }
+    return ServicePlan(groups: groups, deliveries: deliveries)
+  }
+
+  // MARK: - Placing one group
+
+  /// A seat for a standby or a replacement: the cheapest by nearness to its neighbours and by load; disjoint from the
+  /// service's other nodes where that can be had.
+  func seat(for wish: SeatWish) -> NodeID? {
+    let places = nodes.filter { wish.neighbours.contains($0.id) }.map(\.coordinate)
+    var best: (cost: Double, node: NodeID)?
+    for view in nodes.map({ corrected($0, wish.planning) }) {
+      guard !wish.taken.contains(view.id), !wish.planning.excluded.contains(view.id), view.policy == .open,
+        wish.spec.stages.allSatisfy({ view.offers.contains($0.component) }), view.load.slots - view.load.slotsUsed - view.pending.slots > 0,
+        view.load.cores * (1 - view.load.ownCPU) - view.pending.cores > 0
+      else { continue }
+      let far = places.reduce(0) { $0 + view.coordinate.roundTrip(to: $1) }
+      let busy = 50 * max(view.load.ownCPU, view.load.machineCPU) + 200 * view.load.deadlineMisses + 100 * view.load.cpuPressure
+      let cost = far + busy + (wish.used.contains(view.id) ? 1_000 : 0)
+      if best.map({ (cost, view.id) < ($0.cost, $0.node) }) ?? true { best = (cost, view.id) }
+    }
+    return best?.node
+  }
+}
+
+extension Limits {
+  /// Memory that a manager reserves for a worker: decoders and encoders of 1080p with their queues.
+  public static let workerMemory: Int64 = 96 << 20
+}
+
+/// What an envelope asks for, read: the client's call, its request, and the graph that it becomes.
+struct ServiceDocument: Sendable {
+  var call: ClientCall
+  var request: ServiceRequest
+  var graph: ComponentGraph
+
+  /// Why a document cannot be served.
+  struct Unreadable: Error {
+    var text: String
+  }
+
+  static func read(_ bytes: [UInt8], catalogue: Catalogue) -> Result<ServiceDocument, Unreadable> {
+    do {
+      let call = try ClientCall(validating: bytes)
+      let request = try ServiceRequest(canonical: call.request)
+      guard request.source.node == call.source.signer, request.source.path == call.source.body.path else {
+        return .failure(Unreadable(text: "source: the description is not of the source that the request names"))
+      }
+      let graph = try GraphBuilder.graph(for: request, on: call.source.body.source, catalogue: catalogue)
+      return .success(ServiceDocument(call: call, request: request, graph: graph))
+    } catch {
+      return .failure(Unreadable(text: "\(error)"))
+    }
+  }
+}
+
+/// Why each stage went where it went, as `millrace explain` and the API show it.
+public struct PlanNote: Codable, Hashable, Sendable {
+  /// Of all inputs of the decision: who holds the same recomputes the same plan.
+  public var inputs: String
+  /// By name; unit: cost.
+  public var totals: [String: Double]
+  /// In the graph's order.
+  public var stages: [Stage]
+
+  /// One stage's candidates.
+  public struct Stage: Codable, Hashable, Sendable {
+    public var stage: Int
+    public var component: String
+    public var winner: String
+    public var why: String
+    public var candidates: [Candidate]
+  }
+  /// A node that the stage could have gone to, or why not.
+  public struct Candidate: Codable, Hashable, Sendable {
+    public var node: String
+    public var reuses: Bool
+    public var total: Double?
+    public var costs: [String: Double]
+    public var excluded: String?
+  }
+
+  init(_ decision: Placer.Decision, _ inputs: PlacementInputs) {
+    func named(_ terms: CostTerms) -> [String: Double] { Dictionary(uniqueKeysWithValues: terms.named.map { ($0.name, $0.value) }) }
+    self.inputs = TextForm.base32(decision.plan.inputs.bytes)
+    totals = named(decision.plan.cost).merging(["total": decision.plan.cost.total]) { a, _ in a }
+    stages = decision.explanation.stages.map { stage in
+      Stage(
+        stage: stage.stage, component: stage.component, winner: stage.winner.map { "\($0)" } ?? "", why: stage.reason,
+        candidates: stage.candidates.map { candidate in
+          Candidate(
+            node: "\(candidate.node)", reuses: candidate.isReuse, total: candidate.cost?.total, costs: candidate.cost.map(named) ?? [:],
+            excluded: candidate.refusal.isEmpty ? nil : candidate.refusal)
+        })
+    }
+  }
+
+  /// As text, members sorted.
+  public var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // Costs are finite: an infinite one is no candidate and has none.
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+
+  /// Nil for anything else.
+  public init?(json: String) {
+    guard let note = try? JSONDecoder().decode(PlanNote.self, from: Data(json.utf8)) else { return nil }
+    self = note
+  }
+}

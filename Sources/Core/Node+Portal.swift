@@ -1,0 +1,300 @@
+import Base
+import Composition
+import Elections
+import Foundation
+import Identity
+import Sessions
+import Streams
+import Vocabulary
+import Wire
+
+// What clients ask of this peer's portal: a request's source is resolved at the node that shares it, an envelope is signed for the
+// client, the electors are called; the answer goes out when the sinks are open, or when somebody has said why not.
+
+/// Requests that came in through this portal.
+struct PortalBook: Sendable {
+  /// Waiting for the node that shares the source.
+  var resolving: OrderedDictionary<UInt64, Submission> = [:]
+  /// Called, running or over.
+  var called: OrderedDictionary<RequestID, Submission> = [:]
+  /// Idempotency keys, with the document that they stood for first.
+  var keys: OrderedDictionary<String, KeyUse> = [:]
+  /// Of the newest envelope.
+  var counter: UInt64 = 0
+
+  /// One request.
+  struct Submission: Sendable {
+    /// Clients that wait for the answer: one, and those that came again with the same key.
+    var clients: [ClientToken]
+    var request: ServiceRequest
+    var place: Coordinate?
+    var extra: Double
+    var began: Instant
+    /// Outputs that the graph has.
+    var outputs: [String] = []
+    var opened: OrderedSet<String> = []
+    var delivered: OrderedSet<String> = []
+    var managed: Instant?
+    var running: Instant?
+    var isOver = false
+    /// Sinks without clients, and since when.
+    var abandoned: OrderedDictionary<String, Instant> = [:]
+    var ending: [ClientToken] = []
+  }
+
+  enum KeyUse: Sendable {
+    case resolving(Bytes32, UInt64)
+    case called(Bytes32, RequestID)
+  }
+}
+
+extension Node {
+  // MARK: - On a request
+
+  mutating func onSubmit(_ client: ClientToken, _ request: ServiceRequest, key: String?, place: Coordinate?, extra: Double) {
+    let digest = Digest.of(request.canonicalBytes, kind: "idempotency")
+    if let key, let use = portal.keys[key] { return onRepeat(client, digest, use) }
+    guard portal.resolving.count + portal.called.values.count(where: { !$0.isOver }) < Limits.submissions else {
+      return effectsOut.append(.answer(client, .refused(.busy)))
+    }
+    nextToken += 1
+    let token = nextToken
+    if let key {
+      if portal.keys.count >= 4 * Limits.submissions { portal.keys.removeFirst() }
+      portal.keys[key] = .resolving(digest, token)
+    }
+    portal.resolving[token] = PortalBook.Submission(clients: [client], request: request, place: place, extra: extra, began: now)
+    let source = request.source
+    guard source.node == id || members[source.node]?.isMember == true else { return giveUp(token, .sourceNodeUnreachable(source.node)) }
+    send(
+      .with {
+        $0.service = .with {
+          $0.resolve = .with {
+            $0.token = token
+            $0.path = source.path
+          }
+        }
+      }, to: source.node)
+  }
+
+  private mutating func onRepeat(_ client: ClientToken, _ digest: Bytes32, _ use: PortalBook.KeyUse) {
+    switch use {
+    case .resolving(let first, _) where first != digest, .called(let first, _) where first != digest:
+      effectsOut.append(.answer(client, .refused(.idempotencyKeyReused)))
+    case .resolving(_, let token): portal.resolving[token]?.clients.append(client)
+    case .called(_, let request):
+      guard let submission = portal.called[request] else { return effectsOut.append(.answer(client, .unknown)) }
+      if submission.running != nil || submission.isOver {
+        effectsOut.append(.answer(client, .accepted(request, outputs: submission.outputs, isRepeat: true)))
+      } else {
+        portal.called[request]!.clients.append(client)
+      }
+    }
+  }
+
+  // MARK: - On the source
+
+  private mutating func onResolved(_ answer: WireSourceResolved, from sender: NodeID) throws(InvalidMessage) {
+    guard let submission = portal.resolving[answer.token], submission.request.source.node == sender else { return }
+    switch answer.result {
+    case .problem(let problem):
+      let fault = WorkerFault(kind: String(problem.kind.prefix(64)), stage: nil, message: String(problem.detail.prefix(500)))
+      giveUp(answer.token, .source(fault, node: sender))
+    case .description_p(let wire):
+      let statement = try Signed<SourceStatement>(verifying: SignedEnvelope(validating: wire, "SourceResolved.description"), using: &verified)
+      guard statement.signer == sender, statement.body.path == submission.request.source.path else {
+        throw InvalidMessage("SourceResolved.description", "not of the path that was asked for")
+      }
+      call(answer.token, statement)
+    case nil: throw InvalidMessage("SourceResolved", "says nothing")
+    }
+  }
+
+  /// Signs an envelope for the client and calls the electors.
+  private mutating func call(_ token: UInt64, _ source: Signed<SourceStatement>) {
+    guard var submission = portal.resolving.removeValue(forKey: token) else { return }
+    do throws(BuildError) {
+      let graph = try GraphBuilder.graph(for: submission.request, on: source.body.source, catalogue: catalogue)
+      submission.outputs = graph.outputs.map(\.name)
+    } catch {
+      portal.resolving[token] = submission
+      return giveUp(token, .graph("\(error)"))
+    }
+    let document = ClientCall(
+      request: submission.request.canonicalBytes, source: source, client: submission.place ?? members.estimator.coordinate, clientExtra: submission.extra)
+    guard let electorate = memberView.electorate(for: source.body.source.key) else { return }
+    portal.counter += 1
+    let envelope = Signed(
+      Envelope(
+        document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate, portal: id, issued: wall,
+        notAfter: wall + Limits.requestLife), by: keys)
+    let request = RequestID(envelope.digest)
+    portal.called[request] = submission
+    for (key, use) in portal.keys { if case .resolving(let digest, token) = use { portal.keys[key] = .called(digest, request) } }
+    knownServices.note(request) { $0.state = "electing" }
+    event("request.called", request, "called \(electorate.size) electors", [.init("electors", "\(electorate.size)")])
+    ballot(.call(envelope))
+  }
+
+  private mutating func giveUp(_ token: UInt64, _ reason: Refused) {
+    guard let submission = portal.resolving.removeValue(forKey: token) else { return }
+    forgetKey { if case .resolving(_, token) = $0 { true } else { false } }
+    for client in submission.clients { effectsOut.append(.answer(client, .refused(reason))) }
+  }
+
+  // MARK: - On the manager and the sinks
+
+  mutating func onManagerKnown(_ mandate: Mandate) {
+    let request = mandate.request
+    knownServices.note(request) {
+      if $0.mandate.map({ $0.term < mandate.term }) ?? true { $0.mandate = mandate }
+      if $0.state == "electing" { $0.state = "placing" }
+    }
+    if portal.called[request]?.managed == nil { portal.called[request]?.managed = now }
+    event("election.mandate", request, "\(mandate.manager.short)… manages in term \(mandate.term)", [.init("manager", "\(mandate.manager)"), .init("term", "\(mandate.term)")])
+  }
+
+  mutating func onSinkOpened(_ delivery: DeliveryID) {
+    let request = delivery.request
+    guard portal.called[request] != nil else { return }
+    portal.called[request]!.opened.append(delivery.output)
+    portal.called[request]!.abandoned[delivery.output] = now
+    guard portal.called[request]!.running == nil, portal.called[request]!.outputs.allSatisfy(portal.called[request]!.opened.contains) else { return }
+    portal.called[request]!.running = now
+    knownServices.note(request) { $0.state = "running" }
+    for client in portal.called[request]!.clients {
+      effectsOut.append(.answer(client, .accepted(request, outputs: portal.called[request]!.outputs, isRepeat: false)))
+    }
+    portal.called[request]!.clients = []
+  }
+
+  mutating func onSinkClients(_ delivery: DeliveryID, present: Bool) {
+    portal.called[delivery.request]?.abandoned[delivery.output] = present ? nil : now
+  }
+
+  mutating func onSinkDelivered(_ delivery: DeliveryID) { portal.called[delivery.request]?.delivered.append(delivery.output) }
+
+  /// The request comes to nothing; its clients are told why.
+  mutating func refuse(_ request: RequestID, _ reason: Refused) {
+    knownServices.note(request) {
+      $0.state = "failed"
+      $0.problem = "\(reason)"
+    }
+    guard let submission = portal.called[request] else { return }
+    portal.called[request]!.isOver = true
+    portal.called[request]!.clients = []
+    forgetKey { if case .called(_, request) = $0 { true } else { false } }
+    for client in submission.clients { effectsOut.append(.answer(client, .refused(reason))) }
+  }
+
+  private mutating func forgetKey(where matches: (PortalBook.KeyUse) -> Bool) {
+    for (key, use) in portal.keys where matches(use) { portal.keys.removeValue(forKey: key) }
+  }
+
+  // MARK: - On the end
+
+  mutating func onEnd(_ client: ClientToken, _ request: RequestID) {
+    guard let submission = portal.called[request] else { return onInquire(client, request, explanation: false) }
+    guard !submission.isOver else { return effectsOut.append(.answer(client, .report(localReport(of: request)))) }
+    portal.called[request]!.ending.append(client)
+    wishEnd(of: request)
+  }
+
+  /// Tells the manager that the client wants no more, under the key that signed the envelope.
+  mutating func wishEnd(of request: RequestID) {
+    let wish = Signed(EndWish(request: request, wall: wall), by: keys)
+    guard let manager = knownServices[request]?.mandate?.manager else { return }
+    send(.with { $0.service = .with { $0.end = .with { $0.wish = wish.envelope.wire } } }, to: manager)
+  }
+
+  private mutating func onEndWish(_ wire: WireEndRequest) throws(InvalidMessage) {
+    let wish = try Signed<EndWish>(verifying: SignedEnvelope(validating: wire.wish, "EndRequest.wish"), using: &verified)
+    guard let note = notes[wish.body.request] else { return }
+    guard wish.signer == note.mandate.envelope.client else { throw InvalidMessage("EndRequest.wish", "not signed by the request's client") }
+    manage(wish.body.request, .endRequested)
+  }
+
+  mutating func onServiceEnded(_ request: RequestID) {
+    knownServices.note(request) { if $0.state != "failed" { $0.state = "ended" } }
+    finishSubmission(request)
+  }
+
+  mutating func finishSubmission(_ request: RequestID) {
+    guard let submission = portal.called[request], !submission.isOver else { return }
+    portal.called[request]!.isOver = true
+    let waiting = submission.ending
+    portal.called[request]!.ending = []
+    for client in waiting { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
+    for client in submission.clients { effectsOut.append(.answer(client, .refused(.manager(knownServices[request]?.problem ?? "the service ended", nil)))) }
+    portal.called[request]!.clients = []
+  }
+
+  // MARK: - On messages of this room
+
+  mutating func onService(_ message: WireServiceMessage, from sender: NodeID) throws(InvalidMessage) {
+    switch message.body {
+    case .resolve(let resolve):
+      let path = try Field.text(resolve.path, "ResolveSource.path")
+      guard sources.waiting.values.reduce(0, { $0 + $1.count }) < Limits.submissions else { return }
+      sources.waiting[path, default: []].append((sender, resolve.token))
+      if sources.waiting[path]!.count == 1 { effectsOut.append(.probe(path: path)) }
+    case .resolved(let resolved): try onResolved(resolved, from: sender)
+    case .inquiry(let inquiry): try onInquiry(inquiry, from: sender)
+    case .report(let report): try onReport(report, from: sender)
+    case .end(let wish): try onEndWish(wish)
+    case nil: throw InvalidMessage("ServiceMessage", "says nothing")
+    }
+  }
+
+  mutating func onProbed(_ path: String, _ result: Result<SourceDescription, WorkerFault>) {
+    let askers = sources.waiting.removeValue(forKey: path) ?? []
+    let answer: WireSourceResolved
+    switch result {
+    case .success(let source):
+      sources.learn(path, source)
+      let statement = Signed(SourceStatement(path: path, source: source, wall: wall), by: keys)
+      answer = .with { $0.description_p = statement.envelope.wire }
+    case .failure(let fault):
+      answer = .with {
+        $0.problem = .with {
+          $0.kind = fault.kind
+          $0.detail = fault.message
+        }
+      }
+    }
+    for asker in askers {
+      var mine = answer
+      mine.token = asker.token
+      send(.with { $0.service = .with { $0.resolved = mine } }, to: asker.node)
+    }
+  }
+
+  // MARK: - Now and then
+
+  mutating func expireSubmissions() {
+    for (token, submission) in portal.resolving where now - submission.began > Limits.resolveTime { giveUp(token, .sourceNodeUnreachable(submission.request.source.node)) }
+    for (request, submission) in portal.called where !submission.isOver {
+      if submission.running == nil, now - submission.began > Limits.submissionTime {
+        refuse(request, .manager("the service did not come to run within \(Int(Limits.submissionTime.seconds)) s", knownServices[request]?.mandate?.manager))
+        wishEnd(of: request)
+      } else if submission.running != nil, !submission.abandoned.isEmpty {
+        let patience = submission.delivered.isEmpty ? Limits.clientAbsence : Limits.clientAbsenceAtEnd
+        let rest = submission.outputs.filter { !submission.delivered.contains($0) }
+        if rest.allSatisfy({ output in submission.abandoned[output].map { now - $0 > patience } ?? false }) { wishEnd(of: request) }
+      }
+    }
+    let over = portal.called.filter { $0.value.isOver && now - $0.value.began > Limits.overKept }
+    for request in over.keys { portal.called.removeValue(forKey: request) }
+  }
+}
+
+extension Limits {
+  /// What a portal lets a request be valid for: a long evening; a longer service is asked for again.
+  public static let requestLife = Duration.seconds(12 * 3600)
+  /// A service that none of its clients reads is ended after this.
+  public static let clientAbsence = Duration.seconds(60)
+  /// The same once one of its outputs has come to its end: the others were not wanted.
+  public static let clientAbsenceAtEnd = Duration.seconds(3)
+  /// Services that are over are shown for so long.
+  public static let overKept = Duration.seconds(3600)
+}

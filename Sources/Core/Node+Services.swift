@@ -1,0 +1,192 @@
+import Base
+import Composition
+import Elections
+import Identity
+import Placement
+import Sessions
+import Vocabulary
+import Wire
+
+// The manager's side: an election won becomes a plan, the plan becomes assignments, and what happens at the nodes becomes repairs.
+
+/// What a manager's peer keeps of a service besides the manager itself.
+struct ManagerNote: Sendable {
+  var mandate: Mandate
+  /// The newest plan's reasons, as JSON.
+  var explanation = ""
+  var electedAt: Instant
+}
+
+extension Node {
+  // MARK: - On being elected
+
+  mutating func onElected(_ mandate: Mandate, newest: Signed<Snapshot>?) {
+    let envelope = mandate.envelope.body
+    let request = mandate.request
+    let latency: Double =
+      if case .success(let service) = ServiceDocument.read(envelope.document, catalogue: catalogue) { Double(service.request.latency ?? 0) } else { 0 }
+    let order = ServiceOrder(request: request, document: envelope.document, portal: envelope.portal, notAfter: envelope.notAfter, latency: latency)
+    let held = HeldMandate(term: mandate.term, digest: mandate.digest, bytes: mandate.encoded())
+    event("election.won", request, "manages the request in term \(mandate.term)", [.init("term", "\(mandate.term)")])
+    notes[request] = ManagerNote(mandate: mandate, electedAt: now)
+    guard let effects = director.elected(order, held, snapshot: newest?.body.state, at: now, in: managerContext) else {
+      notes[request] = nil
+      return ballot(.decline(request, .busy))
+    }
+    perform(effects, for: request)
+  }
+
+  mutating func onLost(_ request: RequestID, _ reason: LossReason) {
+    event("election.lost", request, "no longer manages the request: \(reason)")
+    director.forget(request)
+    notes[request] = nil
+  }
+
+  // MARK: - On the manager's wishes
+
+  mutating func manage(_ request: RequestID, _ input: ManagerInput) {
+    perform(director.handle(input, of: request, at: now, in: managerContext), for: request)
+  }
+
+  mutating func manage(_ message: SessionMessage, from node: NodeID) {
+    let (request, effects) = director.handle(message, from: node, at: now, in: managerContext)
+    perform(effects, for: request)
+  }
+
+  private mutating func perform(_ effects: [ManagerEffect], for request: RequestID) {
+    for effect in effects {
+      switch effect {
+      case .record(let version, let content, let claims, let isFinal):
+        if isFinal {
+          ballot(.end(request, state: content))
+        } else {
+          let mine = claims.map { Elections.Claim(stream: $0.stream, node: $0.node) }
+          ballot(.propose(request, SnapshotDraft(version: UInt64(version), label: director.services[request]?.phase.rawValue ?? "", state: content, claims: mine)))
+        }
+      case .send(let message, let node): send(.with { $0.session = message.wire }, to: node)
+      case .setTimer(let timer, let at): effectsOut.append(.setTimer(.director(request, timer), at: at))
+      case .planned(let version, let explanation, _):
+        if !explanation.isEmpty { notes[request]?.explanation = explanation }
+        event("service.planned", request, "plan \(version) is made", [.init("version", "\(version)")])
+      case .entered(let phase, let reason):
+        event("service.\(phase.rawValue)", request, reason.isEmpty ? phase.rawValue : "\(phase.rawValue): \(reason)", [.init("reason", reason)])
+        tellPortal(of: request)
+      case .deposed(let term):
+        event("election.lost", request, "a node has seen term \(term)")
+        director.forget(request)
+        notes[request] = nil
+      case .finished:
+        tellPortal(of: request)
+        director.forget(request)
+      }
+    }
+  }
+
+  /// The portal hears of every change: it answers the client.
+  private mutating func tellPortal(of request: RequestID) {
+    guard let note = notes[request], let report = managerReport(of: request, explanation: false) else { return }
+    send(.with { $0.service = .with { $0.report = report } }, to: note.mandate.envelope.body.portal)
+  }
+
+  var managerContext: ManagerContext {
+    let view = planningView
+    let book = addresses
+    let known = OrderedDictionary(members.all(at: now).filter { $0.isMember }.map { ($0.node, $0.address) }, uniquingKeysWith: { $1 })
+    return ManagerContext(wall: wall, keys: keys, address: { known[$0] ?? book[$0] }, plan: { view.blueprint(for: $0) }, seat: { view.seat(for: $0) })
+  }
+
+  /// The overlay as gossip has it, for planning.
+  var planningView: PlanningView {
+    var nodes: [NodeView] = []
+    for member in members.all(at: now) where member.state == .alive || member.node == id {
+      guard let (report, received) = board[member.node] else { continue }
+      let offers = OrderedSet(report.components ?? Array(catalogue.components.keys))
+      var node = NodeView(id: member.node, host: member.address.host, coordinate: report.coordinate, offers: offers)
+      node.load = report.load
+      node.rates = report.rates
+      node.paths = report.paths
+      node.serves = report.streams
+      node.age = (now - received).seconds
+      // Promised, running or not: the node counts armed and reserved work too.
+      node.pending.slots = max(0, report.promisedSlots - report.load.slotsUsed)
+      node.pending.cores = max(0, report.promisedCores - report.load.ownCPU * report.load.cores)
+      nodes.append(node)
+    }
+    return PlanningView(nodes: nodes, catalogue: catalogue, seed: UInt64(bitPattern: now.nanoseconds) ^ id.key.prefix64)
+  }
+
+  // MARK: - What a manager tells
+
+  /// How a service that this peer manages stands; nil when it does not manage it.
+  func managerReport(of request: RequestID, explanation: Bool) -> WireServiceReport? {
+    guard let manager = director.services[request], let note = notes[request] else { return nil }
+    return .with {
+      $0.request = request.hash.data
+      $0.known = true
+      $0.state = manager.phase.rawValue
+      $0.manager = id.data
+      $0.term = note.mandate.term.wire
+      $0.planVersion = manager.version
+      $0.repairs = manager.repairs
+      $0.problem = manager.failure.map { "\($0)" } ?? ""
+      $0.frozen = manager.isFrozen
+      $0.mandate = .init(note.mandate.encoded())
+      $0.stages = stageReports(of: manager)
+      $0.sockets = socketReports(of: manager)
+      if explanation {
+        $0.explanation = note.explanation
+        $0.assignments = manager.assignments.map { Signed($0, by: keys).envelope.wire }
+      }
+    }
+  }
+
+  private func stageReports(of manager: Manager) -> [WireStageReport] {
+    guard case .success(let service) = ServiceDocument.read(manager.order.document, catalogue: catalogue), let plan = manager.plan else { return [] }
+    let consumers = service.graph.consumers
+    var places: [Int: (node: NodeID, group: UInt32, reused: Bool)] = [:]
+    for group in plan.groups {
+      for stage in group.spec?.stages ?? [] { places[stage.id] = (group.node, group.ordinal, false) }
+      if group.isShared, let stage = service.graph.stages.first(where: { $0.key == group.output }) { places[stage.id] = (group.node, group.ordinal, true) }
+    }
+    return service.graph.stages.map { stage in
+      // A stage without a place of its own runs upstream of a shared one, for another request.
+      var downstream: Int? = stage.id
+      while let at = downstream, places[at] == nil { downstream = consumers[at] }
+      let place = places[stage.id]
+      return .with {
+        $0.id = UInt32(stage.id)
+        $0.component = stage.component
+        $0.parameters = StageSpec(id: stage.id, component: stage.component, parameters: stage.parameters, inputs: []).wire.parameters
+        $0.inputs = stage.inputs.map { UInt32($0) }
+        $0.stream = stage.key.hash.data
+        if let place { $0.node = place.node.data }
+        $0.group = place?.group ?? 0
+        $0.reused = place?.reused ?? (downstream.flatMap { places[$0]?.reused } ?? false)
+      }
+    }
+  }
+
+  private func socketReports(of manager: Manager) -> [WireSocketReport] {
+    let groups = manager.plan?.groups ?? []
+    return manager.counters.flatMap { node, counters in
+      counters.map { counter in
+        .with {
+          $0.node = node.data
+          if case .group(let key) = counter.owner, let group = groups.first(where: { $0.output == key }) { $0.group = group.ordinal + 1 }
+          $0.direction = counter.isIncoming ? "in" : "out"
+          $0.address = (members[node]?.address ?? (node == id ? settings.address : addresses[node]) ?? settings.address).wire
+          $0.peer = counter.peer.data
+          if let address = counter.address { $0.peerAddress = address.wire }
+          $0.stream = counter.stream.hash.data
+          $0.format = counter.format
+          $0.bytesMoved = counter.bytes
+          $0.packets = counter.packets
+          if let first = counter.first { $0.firstPosition = first }
+          if let last = counter.last { $0.lastPosition = last }
+          if let acknowledged = counter.acknowledged { $0.acknowledged = acknowledged }
+          $0.switches = counter.switches
+        }
+      }
+    }
+  }
+}

@@ -108,8 +108,9 @@ public struct InputPlan: Hashable, Sendable {
   public var key: StreamKey
   /// In order of preference: the primary, then standbys; at most ``Limits/upstreams``, of which the rest is dropped.
   public var upstreams: [Upstream]
-  /// See the properties.
+  /// - Precondition: at least one upstream.
   public init(key: StreamKey, upstreams: [Upstream]) {
+    precondition(!upstreams.isEmpty, "an input has at least one upstream")
     self.key = key
     self.upstreams = upstreams
   }

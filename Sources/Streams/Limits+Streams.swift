@@ -39,6 +39,8 @@ extension Limits {
   /// Acknowledged payload bytes kept for joiners: sixteen seconds at 2 Mbit/s, so that an equal request a few seconds
   /// later is grafted at the beginning.
   public static let retention = 4 << 20
+  /// Formats in one window: a new one comes with a new encoder, and each may carry a mebibyte of extradata.
+  public static let windowFormats = 16
   /// What a packet costs the window beyond its payload: positions, origins, headers.
   public static let packetOverhead = 128
 

@@ -111,3 +111,46 @@ public struct SinkSnapshot: Hashable, Sendable {
   /// Payload bytes that the clients have not yet confirmed.
   public var unconfirmedBytes: Int
 }
+
+extension StreamTable {
+  /// All groups, in the order in which they were opened.
+  public func groups(at now: Instant) -> [GroupSnapshot] { groups.values.map { $0.snapshot(at: now) } }
+
+  /// The group with this output; nil when this node has none.
+  public func group(_ key: StreamKey, at now: Instant) -> GroupSnapshot? { groups[key]?.snapshot(at: now) }
+
+  /// All sinks, in the order in which they were opened.
+  public func sinks(at now: Instant) -> [SinkSnapshot] { sinks.values.map { $0.snapshot(at: now) } }
+
+  /// The sink of this name; nil when it is closed.
+  public func sink(_ id: SinkID, at now: Instant) -> SinkSnapshot? { sinks[id]?.snapshot(at: now) }
+
+  /// What measurements say this node serves: groups whose worker runs or has made everything.
+  public func servedStreams(at now: Instant) -> [ServedStream] { groups.values.compactMap { $0.served(at: now) } }
+}
+
+extension Group {
+  func snapshot(at now: Instant) -> GroupSnapshot {
+    let readers = subscribers.map {
+      SubscriberSnapshot(
+        peer: $0.peer, bytes: $0.sent, packets: $0.packets, next: $0.next, acknowledgedBelow: $0.acknowledgedBelow)
+    }
+    let output = OutputSnapshot(
+      format: window.format, bytes: bytes, packets: packets, first: firstMade, last: lastMade,
+      acknowledgedBelow: acknowledgedBelow, firstHeld: window.first, heldBytes: window.bytes,
+      bitrate: rate.value(at: now), subscribers: readers, departed: departed.count)
+    return GroupSnapshot(
+      key: key, state: state, inputs: inlets.map { $0.snapshot(at: now) }, output: output, restarts: restarts)
+  }
+
+  /// Nil while nothing is served. A joiner begins at a key packet, so that is what counts as held.
+  func served(at now: Instant) -> ServedStream? {
+    switch state {
+    case .armed, .failed: return nil
+    case .running, .paused, .ended: break
+    }
+    let held = window.holdsBeginning ? 0 : (window.firstKey ?? seat.position)?.index ?? 0
+    return ServedStream(
+      key: key, bitrate: rate.value(at: now), spareFanOut: Limits.subscribers - subscribers.count, firstHeld: held)
+  }
+}

@@ -1,0 +1,268 @@
+import Base
+import Identity
+import Vocabulary
+
+/// One subscriber of an output socket.
+struct Subscriber: Sendable {
+  let peer: NodeID
+  let id: SubscriptionID
+  /// The next position to send; nil: the stream's first.
+  var next: Position?
+  /// Everything below is acknowledged; nil: nothing yet of a stream taken from its first position.
+  var acknowledgedBelow: Position?
+  /// Payload bytes that may have been sent.
+  var credit: UInt64
+  var sent: UInt64 = 0
+  var packets: UInt64 = 0
+  /// The format last announced to it.
+  var format: Int?
+  var lastSent: Instant
+  /// It was told the end.
+  var hasEnd = false
+}
+
+/// The mark of a subscriber that went without having finished: its replacement will want to begin about there.
+struct Departed: Sendable {
+  let peer: NodeID
+  let acknowledgedBelow: Position?
+  let until: Instant
+}
+
+// The output socket: who may begin where, who gets what, and what is acknowledged upstream when all have acknowledged.
+extension Group {
+  // MARK: On an authorised subscriber
+
+  /// Serves a subscriber, or says why not. The first of a standby makes it start.
+  mutating func serve(
+    _ wish: StreamMessage.Subscribe, of peer: NodeID, as id: SubscriptionID, at now: Instant, _ out: inout Outbox
+  ) {
+    if case .failed(let fault) = state { return out.send(.refused(.failed(fault.message)), of: id, to: peer) }
+    guard subscribers.count < Limits.subscribers else { return out.send(.refused(.full), of: id, to: peer) }
+    guard place(wish, at: now, &out) else {
+      return out.send(.refused(.notHeld(first: window.first)), of: id, to: peer)
+    }
+    departed.removeAll { $0.peer == peer }
+    let next: Position? =
+      switch wish.from {
+      case .beginning: window.first
+      case .latestKey: window.lastKey ?? window.first
+      case .position(let position): position
+      }
+    subscribers.append(
+      Subscriber(peer: peer, id: id, next: next, acknowledgedBelow: next, credit: wish.credit, lastSent: now))
+    out.remember(id, of: peer, on: key)
+    out.send(.accepted, of: id, to: peer)
+    out.wake(at: now + Limits.beatInterval)
+    pump(subscribers.count - 1, at: now, &out)
+    settle(at: now, &out)
+  }
+
+  /// Whether the group can begin where a subscriber wants to; it takes another seat for it where that harms nobody.
+  private mutating func place(_ wish: StreamMessage.Subscribe, at now: Instant, _ out: inout Outbox) -> Bool {
+    var seat = Seat.beginning
+    if case .position(let position) = wish.from { seat = Seat(position: position, origins: wish.origins) }
+    if case .armed = state {
+      take(seat: seat, at: now, &out)
+      out.report(.activated(key, at: seat.position))
+      return true
+    }
+    if holds(wish.from) {
+      // Nobody is served yet, and this one stands far ahead: what lies between would be made for no one.
+      if isAhead(wish), subscribers.isEmpty, departed.isEmpty { take(seat: seat, at: now, &out) }
+      return true
+    }
+    // Two subscribers of a dead node never stand at quite the same position: the one further back may come second.
+    guard subscribers.isEmpty || now - seatedAt <= Limits.reseatTime else { return false }
+    let began = seatedAt
+    let hadSubscribers = !subscribers.isEmpty
+    take(seat: seat, at: now, &out)
+    if hadSubscribers { seatedAt = began }
+    return true
+  }
+
+  /// Whether the window holds a position, or will.
+  private func holds(_ start: StartPoint) -> Bool {
+    switch start {
+    case .beginning: return window.holdsBeginning
+    case .latestKey: return true
+    case .position(let position):
+      if case .ended = state, let seat = seat.position, position > seat { return false }
+      if let first = window.first { return position >= first }
+      return window.holdsBeginning || seat.position.map { position >= $0 } ?? true
+    }
+  }
+
+  private func isAhead(_ wish: StreamMessage.Subscribe) -> Bool {
+    guard case .position(let position) = wish.from, !wish.origins.isEmpty else { return false }
+    return seat.position.map { position > $0 } ?? true
+  }
+
+  // MARK: Sending
+
+  /// Sends a subscriber what it may have.
+  mutating func pump(_ number: Int, at now: Instant, _ out: inout Outbox) {
+    guard !subscribers[number].hasEnd else { return }
+    let (id, peer) = (subscribers[number].id, subscribers[number].peer)
+    var offset = window.offset(of: subscribers[number].next)
+    let limit = window.offset(of: subscribers[number].acknowledgedBelow) + Limits.packetsAhead
+    while offset < window.count, offset < limit, subscribers[number].sent < subscribers[number].credit {
+      let entry = window[offset]
+      announce(entry.format, to: number, &out)
+      out.send(.packet(entry.packet), of: id, to: peer)
+      subscribers[number].next = entry.packet.position.next
+      subscribers[number].sent += UInt64(entry.packet.payload.count)
+      subscribers[number].packets += 1
+      subscribers[number].lastSent = now
+      offset += 1
+    }
+    guard offset == window.count else { return }
+    // A decoder that knows the format early is ready when the first packet comes.
+    if let format = window.formatNumber { announce(format, to: number, &out) }
+    if case .ended = state {
+      // The seat is the position after the last, also where this group itself made none.
+      let last = seat.position.flatMap { $0.index == 0 ? nil : Position(epoch: $0.epoch, $0.index - 1) }
+      out.send(.end(after: last), of: id, to: peer)
+      subscribers[number].hasEnd = true
+    }
+  }
+
+  private mutating func announce(_ format: Int, to number: Int, _ out: inout Outbox) {
+    guard subscribers[number].format != format, let preamble = window.format(format) else { return }
+    out.send(.preamble(preamble), of: subscribers[number].id, to: subscribers[number].peer)
+    subscribers[number].format = format
+  }
+
+  /// Has everything and may have more.
+  func isStarving(_ subscriber: Subscriber) -> Bool {
+    guard subscriber.sent < subscriber.credit else { return false }
+    let offset = window.offset(of: subscriber.next)
+    return offset == window.count && offset - window.offset(of: subscriber.acknowledgedBelow) < Limits.packetsAhead
+  }
+
+  // MARK: On a subscriber's word
+
+  mutating func onCredit(_ upTo: UInt64, of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox) {
+    guard let number = index(of: peer, id), upTo > subscribers[number].credit else { return }
+    subscribers[number].credit = upTo
+    pump(number, at: now, &out)
+    grantWorker(&out)
+  }
+
+  mutating func onAcknowledge(
+    below position: Position, of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox
+  ) {
+    // Nobody can have used what was not sent.
+    guard let number = index(of: peer, id), let next = subscribers[number].next else { return }
+    let mark = min(position, next)
+    if let before = subscribers[number].acknowledgedBelow, mark <= before { return }
+    subscribers[number].acknowledgedBelow = mark
+    pump(number, at: now, &out)
+    settle(at: now, &out)
+  }
+
+  mutating func onUnsubscribe(
+    finished: Bool, of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox
+  ) {
+    guard let number = index(of: peer, id) else { return }
+    let subscriber = subscribers.remove(at: number)
+    out.forget(id, of: peer)
+    if finished { isServed = isServed || subscriber.hasEnd } else { depart(subscriber, at: now, &out) }
+    settle(at: now, &out)
+    if !finishIfServed(&out) { reportIfUnconsumed(&out) }
+  }
+
+  /// The link to a node closed: its subscriptions are over, their marks stay a while.
+  mutating func onLinkClosed(_ peer: NodeID, at now: Instant, _ out: inout Outbox) {
+    for subscriber in subscribers where subscriber.peer == peer {
+      out.forget(subscriber.id, of: peer)
+      depart(subscriber, at: now, &out)
+    }
+    subscribers.removeAll { $0.peer == peer }
+  }
+
+  private func index(of peer: NodeID, _ id: SubscriptionID) -> Int? {
+    subscribers.firstIndex { $0.id == id && $0.peer == peer }
+  }
+
+  // MARK: The departed
+
+  private mutating func depart(_ subscriber: Subscriber, at now: Instant, _ out: inout Outbox) {
+    let until = now + Limits.departedGrace
+    departed.append(Departed(peer: subscriber.peer, acknowledgedBelow: subscriber.acknowledgedBelow, until: until))
+    if departed.count > Limits.subscribers { departed.removeFirst() }
+    out.wake(at: until)
+  }
+
+  mutating func expireDeparted(at now: Instant, _ out: inout Outbox) {
+    guard !departed.isEmpty else { return }
+    departed.removeAll { $0.until <= now }
+    for mark in departed { out.wake(at: mark.until) }
+    settle(at: now, &out)
+    if !finishIfServed(&out) { reportIfUnconsumed(&out) }
+  }
+
+  private func reportIfUnconsumed(_ out: inout Outbox) {
+    if subscribers.isEmpty, departed.isEmpty { out.report(.unconsumed(key)) }
+  }
+
+  // MARK: Acknowledging
+
+  /// Below this, no subscriber needs anything: the least of all marks; nil while one has acknowledged nothing.
+  var pin: Position? {
+    guard !subscribers.isEmpty || !departed.isEmpty else { return acknowledgedBelow }
+    var least: Position?
+    for mark in subscribers.lazy.map(\.acknowledgedBelow) {
+      guard let mark else { return nil }
+      least = least.map { min($0, mark) } ?? mark
+    }
+    for mark in departed.lazy.map(\.acknowledgedBelow) {
+      guard let mark else { return nil }
+      least = least.map { min($0, mark) } ?? mark
+    }
+    return least
+  }
+
+  /// After marks or the window moved: acknowledges upstream what no later output needs, lets go of what nobody needs,
+  /// cuts who lags too far, and gives the worker the room that results.
+  mutating func settle(at now: Instant, _ out: inout Outbox) {
+    if window.bytes >= Limits.windowHard { cutLaggards(at: now, &out) }
+    if let pin {
+      if acknowledgedBelow.map({ pin > $0 }) ?? true { acknowledgedBelow = pin }
+      acknowledgeUpstream(&out)
+      window.trim(acknowledgedBelow: pin)
+    }
+    grantWorker(&out)
+    unpauseIfRoom(at: now, &out)
+  }
+
+  /// End to end: an input position is acknowledged only once all output that needs it is.
+  private mutating func acknowledgeUpstream(_ out: inout Outbox) {
+    guard !inlets.isEmpty, let acknowledgedBelow, let packet = window.newest(below: acknowledgedBelow) else { return }
+    for origin in packet.origins where inlets.indices.contains(Int(origin.input)) {
+      inlets[Int(origin.input)].acknowledge(below: origin.position, &out)
+    }
+  }
+
+  /// Who holds the whole window while another is well ahead goes; the departed first.
+  private mutating func cutLaggards(at now: Instant, _ out: inout Outbox) {
+    guard subscribers.contains(where: { window.bytes(from: $0.acknowledgedBelow) <= Limits.windowHard / 2 }) else { return }
+    departed.removeAll { window.bytes(from: $0.acknowledgedBelow) >= Limits.windowHard }
+    for subscriber in subscribers where window.bytes(from: subscriber.acknowledgedBelow) >= Limits.windowHard {
+      out.dismiss(subscriber.id, of: subscriber.peer, .lagging)
+      out.report(.cut(key, subscriber: subscriber.peer))
+    }
+    subscribers.removeAll { window.bytes(from: $0.acknowledgedBelow) >= Limits.windowHard }
+  }
+
+  /// All is made, and everyone has acknowledged all of it: the inputs have done their duty too.
+  @discardableResult
+  mutating func finishIfServed(_ out: inout Outbox) -> Bool {
+    guard case .ended = state, isServed, subscribers.isEmpty, departed.isEmpty else { return false }
+    isServed = false
+    acknowledgedBelow = seat.position
+    window.trim(acknowledgedBelow: acknowledgedBelow)
+    for number in inlets.indices { inlets[number].leave(finished: true, &out) }
+    out.report(.finished(key))
+    return true
+  }
+}

@@ -13,9 +13,6 @@ extension Limits {
   /// A share whose manager was not heard for so long is an orphan, if nobody consumes it either: an election and several
   /// lost renewals fit in.
   public static let orphanTimeout = Duration.seconds(15)
-  /// AssignedWork that was just opened may stay without a consumer for this long after its manager released or lost it:
-  /// consumers of one chain start and stop one after another.
-  public static let consumerGrace = Duration.milliseconds(500)
   /// After a newer term was seen, a subscriber may show an assignment of the older one for this long: the successor's
   /// assignments reach the nodes of a chain one after another, and the stream must not notice.
   public static let takeoverGrace = Duration.seconds(30)
@@ -29,6 +26,12 @@ extension Limits {
   public static let claimPatience = Duration.seconds(3)
   /// … and this long by the one with the lower ID when both came at the same instant, so that one of the two goes ahead.
   public static let claimPatienceOfFirst = Duration.milliseconds(600)
+  /// Between attempts to share a stream that another request has claimed and not opened yet: a fraction of a chain's start.
+  public static let claimRetry = Duration.milliseconds(100)
+  /// A node that left so many renewals unanswered is taken for lost, in case membership has not noticed.
+  public static let missedRenewals = 4
+  /// A service without a full set of standbys looks for better ones this often, in renewals: 10 s.
+  public static let standbySearch = 5
   /// Requests that one node works for, ended ones included until their envelope expires: a few hundred bytes each.
   public static let dossiers = 4_096
   /// Services that one peer manages.

@@ -11,7 +11,10 @@ extension ServicePlan {
     for group in groups where group.providers.contains(node) {
       let work: AssignedWork =
         switch group.kind {
-        case .own(let spec): .group(spec, role: group.node == node ? .primary : .standby, start: group.start(at: node, start))
+        case .own(let spec):
+          .group(
+            group.spec(at: node) ?? spec, role: group.node == node ? .primary : .standby,
+            start: group.start(at: node, start))
         case .shared(let stream): .share(stream)
         }
       items.append(Reserve.Item(ordinal: group.ordinal, work: work, demand: group.demand))
@@ -34,7 +37,7 @@ extension ServicePlan {
   }
 }
 
-extension PlannedGroup {
+extension ServiceGroup {
   fileprivate func start(at node: NodeID, _ start: Start) -> Start { self.node == node ? start : .onSubscribe }
 }
 

@@ -117,7 +117,10 @@ extension Manager {
     }
     trouble = "node \(node.short)…: \(item.reason)"
     switch item.reason {
-    case .capacity: break
+    case .capacity:
+      // One correction should do; a node that refuses what fits its own word is left alone.
+      refusals[node, default: 0] += 1
+      if refusals[node]! > 1 { ban(node, at: now) }
     case .alreadyServed(let stream):
       wish.served[stream] = node
       awaited[stream] = Awaited(since: now, claimant: nil)

@@ -22,6 +22,7 @@ extension Manager {
   private mutating func rest(at now: Instant) -> [ManagerEffect] {
     state = .running
     attempts = 0
+    refusals = [:]
     lost = []
     chosen = [:]
     return []
@@ -74,7 +75,7 @@ extension Manager {
   /// all that they take from.
   private func keepingOwn(_ plan: ServicePlan) -> ServicePlan {
     guard let current else { return plan }
-    var kept: [PlannedGroup] = []
+    var kept: [ServiceGroup] = []
     var open = plan.groups.filter { $0.isShared && current[$0.output]?.node == $0.node }.map(\.output)
     while let stream = open.popLast() {
       guard let group = current[stream], !kept.contains(where: { $0.output == stream }) else { continue }

@@ -39,10 +39,12 @@ extension Manager {
           return .failure(.hopeless(.sourceLost(group.node)))
         } else if let node = seat(for: group, in: plan, in: context) {
           group.node = node
+          group.compressForAnyLink(from: node)
         } else {
           return .failure(.needsPlanner)
         }
       }
+      group.formats = group.formats.filter { group.providers.contains($0.key) }
       plan.groups[index] = group
     }
     seatStandbys(in: &plan, in: context)
@@ -60,7 +62,7 @@ extension Manager {
       for input in legacy.inputs where plan[input.stream] == nil {
         let nodes = input.upstreams.map(\.node)
         plan.groups.insert(
-          PlannedGroup(
+          ServiceGroup(
             ordinal: plan.freshOrdinal, kind: .shared(input.stream), node: nodes[0], standbys: Array(nodes.dropFirst()),
             demand: .none),
           at: 0)
@@ -73,12 +75,15 @@ extension Manager {
     for index in plan.groups.indices {
       let group = plan.groups[index]
       guard !group.isShared, !group.isPinned, group.standbys.isEmpty else { continue }
-      if let node = seat(for: group, in: plan, in: context) { plan.groups[index].standbys = [node] }
+      if let node = seat(for: group, in: plan, in: context) {
+        plan.groups[index].standbys = [node]
+        plan.groups[index].compressForAnyLink(from: node)
+      }
     }
   }
 
   /// A node for one group, apart from those that have it and, if possible, from all others of the service.
-  private func seat(for group: PlannedGroup, in plan: ServicePlan, in context: ManagerContext) -> NodeID? {
+  private func seat(for group: ServiceGroup, in plan: ServicePlan, in context: ManagerContext) -> NodeID? {
     guard let spec = group.spec else { return nil }
     var wish = SeatWish(
       planning: self.wish, spec: spec, demand: group.demand,
@@ -94,6 +99,13 @@ extension Manager {
   /// Groups that could have a standby and have none.
   func lacksStandbys(_ plan: ServicePlan) -> Bool {
     plan.groups.contains { !$0.isShared && !$0.isPinned && $0.standbys.isEmpty }
+  }
+}
+
+extension ServiceGroup {
+  /// Raw frames stay on one host; a seat found without the planner may be on any.
+  fileprivate mutating func compressForAnyLink(from node: NodeID) {
+    if spec?.mezzanine == .raw { formats[node] = LinkFormat(mezzanine: .intra, rateCap: 0) }
   }
 }
 

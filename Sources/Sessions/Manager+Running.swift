@@ -63,7 +63,7 @@ extension Manager {
   }
 
   /// A shared stream's repair is its owner's; only when it has nowhere to go is it this manager's concern.
-  private func isOwnOrLast(_ group: PlannedGroup) -> Bool { !group.isShared || group.standbys.isEmpty }
+  private func isOwnOrLast(_ group: ServiceGroup) -> Bool { !group.isShared || group.standbys.isEmpty }
 
   // MARK: On a lost node
 
@@ -118,7 +118,7 @@ extension Manager {
   }
 }
 
-extension PlannedGroup {
+extension ServiceGroup {
   /// The only node that can have the group, if it is so.
   fileprivate var pinnedNode: NodeID? { isPinned ? node : nil }
 }

@@ -52,6 +52,8 @@ public struct Manager: Sendable {
   var releasing: OrderedDictionary<NodeID, Releasing> = [:]
   /// Renewals that a node has left unanswered.
   var unanswered: OrderedDictionary<NodeID, Int> = [:]
+  /// Refusals for want of capacity, by node, since the plan was last in force.
+  var refusals: OrderedDictionary<NodeID, Int> = [:]
   var attempts = 0
   var renewals = 0
 

@@ -6,17 +6,17 @@ import Vocabulary
 /// addresses are not part of it: whoever acts on a plan looks them up.
 public struct ServicePlan: Hashable, Sendable {
   /// In dependency order.
-  public var groups: [PlannedGroup]
+  public var groups: [ServiceGroup]
   /// One for each output of the request.
-  public var deliveries: [PlannedDelivery]
+  public var deliveries: [ServiceDelivery]
   /// See the properties.
-  public init(groups: [PlannedGroup], deliveries: [PlannedDelivery]) {
+  public init(groups: [ServiceGroup], deliveries: [ServiceDelivery]) {
     self.groups = groups
     self.deliveries = deliveries
   }
 
   /// The group that makes a stream.
-  public subscript(stream: StreamKey) -> PlannedGroup? { groups.first { $0.output == stream } }
+  public subscript(stream: StreamKey) -> ServiceGroup? { groups.first { $0.output == stream } }
 
   /// All nodes with work, each once, in the plan's order.
   public var nodes: OrderedSet<NodeID> {
@@ -28,7 +28,7 @@ public struct ServicePlan: Hashable, Sendable {
 }
 
 /// A group and its seats.
-public struct PlannedGroup: Hashable, Sendable {
+public struct ServiceGroup: Hashable, Sendable {
   /// Its number in the plan, unique there, deliveries included; stays through all versions.
   public var ordinal: UInt32
   /// Run for this request, or shared with the request that runs it.
@@ -41,6 +41,21 @@ public struct PlannedGroup: Hashable, Sendable {
   public var demand: Demand
   /// Bound to its node: it reads a file that no other node has.
   public var isPinned: Bool
+  /// Where a seat's link asks for another compression than the group's own.
+  public var formats: OrderedDictionary<NodeID, LinkFormat> = [:]
+
+  /// How frames leave a seat.
+  public struct LinkFormat: Hashable, Sendable {
+    /// How they are compressed.
+    public var mezzanine: Mezzanine
+    /// Bits a second that the output may take; 0 = no cap.
+    public var rateCap: Int64
+    /// See the properties.
+    public init(mezzanine: Mezzanine, rateCap: Int64) {
+      self.mezzanine = mezzanine
+      self.rateCap = rateCap
+    }
+  }
 
   /// Who answers for a group.
   public enum Kind: Hashable, Sendable {
@@ -73,12 +88,21 @@ public struct PlannedGroup: Hashable, Sendable {
   public var isShared: Bool { if case .shared = kind { true } else { false } }
   /// Of an own group, what runs.
   public var spec: GroupSpec? { if case .own(let spec) = kind { spec } else { nil } }
+  /// What runs at a seat of an own group.
+  public func spec(at node: NodeID) -> GroupSpec? {
+    guard var spec else { return nil }
+    if let format = formats[node] {
+      spec.mezzanine = format.mezzanine
+      spec.rateCap = format.rateCap
+    }
+    return spec
+  }
   /// The node and its standbys, in the order in which consumers use them.
   public var providers: [NodeID] { [node] + standbys }
 }
 
 /// An output's sink.
-public struct PlannedDelivery: Hashable, Sendable {
+public struct ServiceDelivery: Hashable, Sendable {
   /// Its number in the plan.
   public var ordinal: UInt32
   /// The output's name, e.g. `main`.

@@ -19,15 +19,15 @@ extension RecordedService {
       }
       return ordinal
     }
-    var groups: [PlannedGroup] = []
+    var groups: [ServiceGroup] = []
     for group in try Field.list(wire.groups, "ServiceSnapshot.groups", limit: Limits.workItems) {
       _ = try fresh(group.ordinal)
-      groups.append(try PlannedGroup(validating: group))
+      groups.append(try ServiceGroup(validating: group))
     }
-    var deliveries: [PlannedDelivery] = []
+    var deliveries: [ServiceDelivery] = []
     for delivery in try Field.list(wire.deliveries, "ServiceSnapshot.deliveries", limit: Limits.workItems) {
       deliveries.append(
-        PlannedDelivery(
+        ServiceDelivery(
           ordinal: try fresh(delivery.ordinal),
           output: try Field.text(delivery.output, "ServiceSnapshot.deliveries.output", limit: 64),
           stream: StreamKey(try Field.bytes32(delivery.stream, "ServiceSnapshot.deliveries.stream")),
@@ -65,22 +65,29 @@ extension RecordedService {
   }
 }
 
-extension PlannedGroup {
-  init(validating wire: WirePlannedGroup) throws(InvalidMessage) {
+extension ServiceGroup {
+  init(validating wire: WireServiceGroup) throws(InvalidMessage) {
     let kind: Kind =
       wire.hasGroup
       ? .own(try GroupSpec(validating: wire.group))
-      : .shared(StreamKey(try Field.bytes32(wire.shared, "PlannedGroup.shared")))
+      : .shared(StreamKey(try Field.bytes32(wire.shared, "ServiceGroup.shared")))
     var standbys: [NodeID] = []
-    for node in try Field.list(wire.standbys, "PlannedGroup.standbys", limit: Limits.upstreams - 1) {
-      standbys.append(try Field.node(node, "PlannedGroup.standbys"))
+    for node in try Field.list(wire.standbys, "ServiceGroup.standbys", limit: Limits.upstreams - 1) {
+      standbys.append(try Field.node(node, "ServiceGroup.standbys"))
     }
     self.init(
-      ordinal: wire.ordinal, kind: kind, node: try Field.node(wire.node, "PlannedGroup.node"), standbys: standbys,
-      demand: try Demand(validating: wire.demand, "PlannedGroup.demand"), isPinned: wire.pinned)
+      ordinal: wire.ordinal, kind: kind, node: try Field.node(wire.node, "ServiceGroup.node"), standbys: standbys,
+      demand: try Demand(validating: wire.demand, "ServiceGroup.demand"), isPinned: wire.pinned)
+    for format in try Field.list(wire.formats, "ServiceGroup.formats", limit: Limits.upstreams) {
+      guard let mezzanine = Mezzanine(rawValue: format.mezzanine) else {
+        throw InvalidMessage("ServiceGroup.formats", "unknown mezzanine “\(format.mezzanine.prefix(64))”")
+      }
+      formats[try Field.node(format.node, "ServiceGroup.formats.node")] = LinkFormat(
+        mezzanine: mezzanine, rateCap: try Field.number(format.rateCap, "ServiceGroup.formats.rate_cap", in: 0...1 << 50))
+    }
   }
 
-  var wire: WirePlannedGroup {
+  var wire: WireServiceGroup {
     .with {
       $0.ordinal = ordinal
       switch kind {
@@ -91,6 +98,13 @@ extension PlannedGroup {
       $0.standbys = standbys.map(\.data)
       $0.demand = demand.wire
       $0.pinned = isPinned
+      $0.formats = formats.map { node, format in
+        .with {
+          $0.node = node.data
+          $0.mezzanine = format.mezzanine.rawValue
+          $0.rateCap = format.rateCap
+        }
+      }
     }
   }
 }

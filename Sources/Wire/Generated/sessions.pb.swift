@@ -1086,9 +1086,9 @@ public nonisolated struct WireServiceSnapshot: Sendable {
 
   public var version: UInt32 = 0
 
-  public var groups: [WirePlannedGroup] = []
+  public var groups: [WireServiceGroup] = []
 
-  public var deliveries: [WirePlannedDelivery] = []
+  public var deliveries: [WireServiceDelivery] = []
 
   public var endedOutputs: [String] = []
 
@@ -1101,7 +1101,7 @@ public nonisolated struct WireServiceSnapshot: Sendable {
   public init() {}
 }
 
-public nonisolated struct WirePlannedGroup: Sendable {
+public nonisolated struct WireServiceGroup: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -1135,6 +1135,9 @@ public nonisolated struct WirePlannedGroup: Sendable {
 
   public var pinned: Bool = false
 
+  /// of seats whose link asks for another compression than the group's own
+  public var formats: [WireLinkFormat] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1143,7 +1146,23 @@ public nonisolated struct WirePlannedGroup: Sendable {
   fileprivate var _demand: WireWorkDemand? = nil
 }
 
-public nonisolated struct WirePlannedDelivery: Sendable {
+public nonisolated struct WireLinkFormat: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var node: Data = Data()
+
+  public var mezzanine: String = String()
+
+  public var rateCap: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireServiceDelivery: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -3097,9 +3116,9 @@ nonisolated extension WireServiceSnapshot: SwiftProtobuf.Message, SwiftProtobuf.
   }
 }
 
-nonisolated extension WirePlannedGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".PlannedGroup"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}group\0\u{1}node\0\u{1}standbys\0\u{1}shared\0\u{1}demand\0\u{1}pinned\0")
+nonisolated extension WireServiceGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ServiceGroup"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}group\0\u{1}node\0\u{1}standbys\0\u{1}shared\0\u{1}demand\0\u{1}pinned\0\u{1}formats\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3114,6 +3133,7 @@ nonisolated extension WirePlannedGroup: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 5: try { try decoder.decodeSingularBytesField(value: &self.shared) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._demand) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.pinned) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.formats) }()
       default: break
       }
     }
@@ -3145,10 +3165,13 @@ nonisolated extension WirePlannedGroup: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.pinned != false {
       try visitor.visitSingularBoolField(value: self.pinned, fieldNumber: 7)
     }
+    if !self.formats.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.formats, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WirePlannedGroup, rhs: WirePlannedGroup) -> Bool {
+  public static func ==(lhs: WireServiceGroup, rhs: WireServiceGroup) -> Bool {
     if lhs.ordinal != rhs.ordinal {return false}
     if lhs._group != rhs._group {return false}
     if lhs.node != rhs.node {return false}
@@ -3156,13 +3179,54 @@ nonisolated extension WirePlannedGroup: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.shared != rhs.shared {return false}
     if lhs._demand != rhs._demand {return false}
     if lhs.pinned != rhs.pinned {return false}
+    if lhs.formats != rhs.formats {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension WirePlannedDelivery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".PlannedDelivery"
+nonisolated extension WireLinkFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LinkFormat"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}mezzanine\0\u{3}rate_cap\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.mezzanine) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.rateCap) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.node.isEmpty {
+      try visitor.visitSingularBytesField(value: self.node, fieldNumber: 1)
+    }
+    if !self.mezzanine.isEmpty {
+      try visitor.visitSingularStringField(value: self.mezzanine, fieldNumber: 2)
+    }
+    if self.rateCap != 0 {
+      try visitor.visitSingularInt64Field(value: self.rateCap, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLinkFormat, rhs: WireLinkFormat) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.mezzanine != rhs.mezzanine {return false}
+    if lhs.rateCap != rhs.rateCap {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireServiceDelivery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ServiceDelivery"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ordinal\0\u{1}output\0\u{1}stream\0\u{1}node\0\u{1}demand\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -3204,7 +3268,7 @@ nonisolated extension WirePlannedDelivery: SwiftProtobuf.Message, SwiftProtobuf.
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WirePlannedDelivery, rhs: WirePlannedDelivery) -> Bool {
+  public static func ==(lhs: WireServiceDelivery, rhs: WireServiceDelivery) -> Bool {
     if lhs.ordinal != rhs.ordinal {return false}
     if lhs.output != rhs.output {return false}
     if lhs.stream != rhs.stream {return false}

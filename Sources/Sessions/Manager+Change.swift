@@ -1,0 +1,287 @@
+import Base
+import Identity
+import Vocabulary
+
+// A version of the plan on its way: recorded, reserved, committed.
+
+extension Manager {
+  // MARK: On a record
+
+  /// A quorum has the snapshot. Where another request has claimed a stream before, this one shares it; otherwise the nodes are
+  /// asked.
+  mutating func onRecorded(
+    _ version: UInt32, earlier: [StreamClaim], at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
+    switch state {
+    case .closing(var closing) where version == self.version:
+      closing.isRecorded = true
+      state = .closing(closing)
+      return overIfDone()
+    case .recording(let change) where version == change.version:
+      if current == nil, graft(on: earlier, instead: change.plan, at: now) {
+        trouble = "an equal request came first"
+        return place(at: now, in: context)
+      }
+      return reserve(change, at: now, in: context)
+    default: return []
+    }
+  }
+
+  /// Notes the streams that others have claimed before; false when that changes nothing.
+  private mutating func graft(on earlier: [StreamClaim], instead plan: ServicePlan, at now: Instant) -> Bool {
+    var learnt = false
+    for claim in earlier where claim.request != order.request {
+      guard let group = plan[claim.stream], !group.isShared, wish.served[claim.stream] == nil,
+        wish.notServed[claim.stream]?.contains(claim.node) != true
+      else { continue }
+      wish.served[claim.stream] = claim.node
+      awaited[claim.stream] = Awaited(since: now, claimant: claim.request)
+      learnt = true
+    }
+    return learnt
+  }
+
+  // MARK: Reserving
+
+  /// Asks all nodes with new work at once.
+  private mutating func reserve(_ change: Change, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    var change = change
+    change.awaiting = change.plan.nodes.filter { !holdsAll($0, of: change.plan) }
+    guard !change.awaiting.isEmpty else { return commit(change, at: now, in: context) }
+    change.tries = 1
+    state = .reserving(change)
+    return change.awaiting.map { ask($0, for: change) } + [.setTimer(.retry, at: now + Limits.sessionRetry)]
+  }
+
+  private func holdsAll(_ node: NodeID, of plan: ServicePlan) -> Bool {
+    guard let held = inForce[node] else { return false }
+    return plan.items(of: node, start: start).allSatisfy { item in
+      held.contains { $0.work.stream == item.work.stream && $0.work.isDelivery == item.work.isDelivery }
+    }
+  }
+
+  private func ask(_ node: NodeID, for change: Change) -> ManagerEffect {
+    .send(
+      .reserve(
+        Reserve(mark: mark(change.version), mandate: mandate.bytes, items: change.plan.items(of: node, start: start))),
+      to: node)
+  }
+
+  // MARK: On a node's answer
+
+  /// The last grant leads to the commit; a refusal to another plan, or to one without that standby.
+  mutating func onReserved(
+    _ answer: ReserveAnswer, from node: NodeID, at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
+    guard case .reserving(var change) = state, answer.mark == mark(change.version), change.awaiting.contains(node)
+    else { return [] }
+    switch answer.result {
+    case .success(let shared):
+      change.awaiting.remove(node)
+      for stream in shared.map(\.stream) { awaited[stream] = nil }
+      let asked = follow(shared, of: node, in: &change)
+      guard change.awaiting.isEmpty else {
+        state = .reserving(change)
+        return asked
+      }
+      return commit(change, at: now, in: context)
+    case .failure(let refused): return onRefusal(refused.item, from: node, change, at: now, in: context)
+    }
+  }
+
+  /// The owner of a shared stream names its standbys: they are asked for shares too, so that they let our consumers in.
+  private func follow(_ shared: [SharedStream], of node: NodeID, in change: inout Change) -> [ManagerEffect] {
+    var asked: OrderedSet<NodeID> = []
+    for stream in shared {
+      guard let index = change.plan.groups.firstIndex(where: { $0.output == stream.stream && $0.isShared }),
+        change.plan.groups[index].node == node
+      else { continue }
+      let standbys = stream.standbys.map(\.node).filter { $0 != node && isGood($0, for: stream.stream) }
+      let fresh = standbys.filter { !change.plan.groups[index].standbys.contains($0) }
+      change.plan.groups[index].standbys = standbys
+      asked.formUnion(fresh)
+    }
+    change.awaiting.formUnion(asked)
+    return asked.map { ask($0, for: change) }
+  }
+
+  private mutating func onRefusal(
+    _ item: RefusedItem, from node: NodeID, _ change: Change, at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
+    if case .unauthorized(.staleTerm(let seen)) = item.reason { return depose(by: seen) }
+    if case .capacity(_, let left) = item.reason { wish.corrections[node] = left }
+    if let index = change.plan.groups.firstIndex(where: { $0.ordinal == item.ordinal && $0.node != node }),
+      change.plan.groups[index].standbys.contains(node)
+    {
+      return goWithout(node, asStandbyOf: index, in: change, at: now, in: context)
+    }
+    trouble = "node \(node.short)…: \(item.reason)"
+    switch item.reason {
+    case .capacity:
+      // One correction should do; a node that refuses what fits its own word is left alone.
+      refusals[node, default: 0] += 1
+      if refusals[node]! > 1 { ban(node, at: now) }
+    case .alreadyServed(let stream):
+      wish.served[stream] = node
+      awaited[stream] = Awaited(since: now, claimant: nil)
+    case .notServed(let stream):
+      if isPatient(with: stream, at: now) {
+        var patient = change
+        patient.isPatient = true
+        state = .reserving(patient)
+        return [.setTimer(.retry, at: now + Limits.claimRetry)]
+      }
+      wish.served[stream] = nil
+      awaited[stream] = nil
+      wish.notServed[stream, default: []].append(node)
+      lost.append(Seat(stream: stream, node: node))
+    case .unauthorized(.componentNotOffered(let component)):
+      wish.notOffered[node, default: []].append(component)
+    case .unauthorized(.superseded):
+      // Some predecessor got further than its newest record that we have seen.
+      version += 16
+    case .unauthorized, .busy: ban(node, at: now)
+    }
+    return again(at: now, in: context)
+  }
+
+  /// A claimed stream may not be open yet. Of two requests that wait for each other, the one with the lower ID gives up first.
+  private func isPatient(with stream: StreamKey, at now: Instant) -> Bool {
+    guard let wait = awaited[stream] else { return false }
+    let isFirst = wait.claimant.map { order.request < $0 } ?? false
+    return now - wait.since < (isFirst ? Limits.claimPatienceOfFirst : Limits.claimPatience)
+  }
+
+  /// A standby is worth having, not worth another plan: the rest of the node's work is asked for once more.
+  private mutating func goWithout(
+    _ node: NodeID, asStandbyOf index: Int, in change: Change, at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
+    var change = change
+    change.plan.groups[index].standbys.removeAll { $0 == node }
+    if change.plan.nodes.contains(node), !holdsAll(node, of: change.plan) {
+      state = .reserving(change)
+      return [ask(node, for: change)]
+    }
+    change.awaiting.remove(node)
+    guard change.awaiting.isEmpty else {
+      state = .reserving(change)
+      return []
+    }
+    return commit(change, at: now, in: context)
+  }
+
+  /// Plans again with what was learnt: the whole before the first commit, what is missing afterwards.
+  private mutating func again(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    guard current != nil else { return place(at: now, in: context) }
+    attempts += 1
+    guard attempts <= Limits.placementTries else { return close(.unplaceable(trouble), at: now) }
+    return proceed(at: now, in: context)
+  }
+
+  mutating func depose(by seen: Term) -> [ManagerEffect] {
+    state = .deposed
+    return [.deposed(by: seen)]
+  }
+
+  // MARK: Committing
+
+  /// Signs and sends what each node is to do, where that differs from what it does.
+  private mutating func commit(_ change: Change, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    var change = change
+    change.assignments = [:]
+    for node in change.plan.nodes {
+      let assignments = assignments(for: node, in: change.plan, version: change.version, in: context)
+      if let held = inForce[node], held.count == assignments.count,
+        zip(held, assignments).allSatisfy({ $0.says(theSameAs: $1) })
+      {
+        continue
+      }
+      change.assignments[node] = assignments
+    }
+    change.awaiting = change.assignments.keys
+    change.tries = 1
+    state = .committing(change)
+    guard !change.awaiting.isEmpty else { return settle(change, at: now, in: context) }
+    return change.awaiting.map { send(change, to: $0, in: context) }
+      + [.setTimer(.retry, at: now + Limits.sessionRetry)]
+  }
+
+  private func send(_ change: Change, to node: NodeID, in context: ManagerContext) -> ManagerEffect {
+    let signed = (change.assignments[node] ?? []).map { ClaimedAssignment.signed(Signed($0, by: context.keys).envelope) }
+    return .send(
+      .commit(Commit(mark: mark(change.version), mandate: mandate.bytes, assignments: signed)), to: node)
+  }
+
+  /// The last node's word puts the plan in force; a rejection leads to another.
+  mutating func onCommitted(
+    _ answer: CommitAnswer, from node: NodeID, at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
+    guard case .committing(var change) = state, answer.mark == mark(change.version), change.awaiting.contains(node)
+    else { return [] }
+    guard let first = answer.rejected.first else {
+      change.awaiting.remove(node)
+      inForce[node] = change.assignments[node]
+      state = .committing(change)
+      return change.awaiting.isEmpty ? settle(change, at: now, in: context) : []
+    }
+    trouble = "node \(node.short)…: \(first.reason)"
+    switch first.reason {
+    case .staleTerm(let seen): return depose(by: seen)
+    case .noReservation, .reservationLate: inForce[node] = nil
+    case .superseded: version += 16
+    case .componentNotOffered(let component): wish.notOffered[node, default: []].append(component)
+    default: ban(node, at: now)
+    }
+    return again(at: now, in: context)
+  }
+
+  /// The plan is in force; what it no longer needs is released.
+  private mutating func settle(_ change: Change, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    if let current, current != change.plan { repairs += 1 }
+    current = change.plan
+    state = .running
+    attempts = 0
+    trouble = ""
+    legacies = legacies.filter { change.plan[$0.key]?.isShared ?? false }
+    lost = lost.filter { change.plan[$0.stream]?.providers.contains($0.node) ?? false }
+    chosen = chosen.filter { change.plan[$0.key].map { $0.standbys.contains(chosen[$0.output]!) } ?? false }
+    let released = releaseLeftovers(of: change, at: now)
+    return released + proceed(at: now, in: context)
+  }
+
+  // MARK: On time
+
+  /// Asks again whoever has not answered; who never does is taken for lost.
+  mutating func onRetry(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    var effects = retryReleases(at: now)
+    switch state {
+    case .waiting: effects += proceed(at: now, in: context)
+    case .reserving(var change):
+      if !change.isPatient { change.tries += 1 }
+      guard change.tries <= Limits.sessionRetries else { return effects + giveUp(change, at: now, in: context) }
+      let wait = change.isPatient ? Limits.claimRetry : Limits.sessionRetry
+      change.isPatient = false
+      state = .reserving(change)
+      effects += change.awaiting.map { ask($0, for: change) } + [.setTimer(.retry, at: now + wait)]
+    case .committing(var change):
+      change.tries += 1
+      guard change.tries <= Limits.sessionRetries else { return effects + giveUp(change, at: now, in: context) }
+      state = .committing(change)
+      effects += change.awaiting.map { send(change, to: $0, in: context) }
+      effects.append(.setTimer(.retry, at: now + Limits.sessionRetry))
+    case .closing: effects += retryClosing(at: now)
+    case .idle, .recording, .running, .over, .deposed: break
+    }
+    return effects
+  }
+
+  private mutating func giveUp(_ change: Change, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    for node in change.awaiting { ban(node, at: now) }
+    trouble = "no answer from \(change.awaiting.map { "\($0.short)…" }.joined(separator: ", "))"
+    return again(at: now, in: context)
+  }
+}
+
+extension AssignedWork {
+  var isDelivery: Bool { if case .delivery = self { true } else { false } }
+}

@@ -1,0 +1,151 @@
+import Base
+import Identity
+import Vocabulary
+
+extension Manager {
+  // MARK: Deciding what comes next
+
+  /// Plans what is missing: everything before the first commit, later whatever no longer does its work.
+  mutating func proceed(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    forgetBans(at: now)
+    guard let current else { return place(at: now, in: context) }
+    switch repaired(current, in: context) {
+    case .success(let plan):
+      if plan == current, isInForce(plan) { return rest(at: now) }
+      return propose(plan, at: now, in: context)
+    case .failure(.hopeless(let failure)): return close(failure, at: now)
+    case .failure(.needsPlanner): return place(at: now, in: context)
+    }
+  }
+
+  /// Nothing is missing.
+  private mutating func rest(at now: Instant) -> [ManagerEffect] {
+    state = .running
+    attempts = 0
+    refusals = [:]
+    lost = []
+    chosen = [:]
+    return []
+  }
+
+  /// Whether every node has been told of its work.
+  private func isInForce(_ plan: ServicePlan) -> Bool {
+    plan.nodes.allSatisfy { inForce[$0] != nil }
+  }
+
+  // MARK: Planning the whole
+
+  /// Has the planner place the service with all that was learnt.
+  mutating func place(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    guard context.wall <= order.notAfter else { return close(.expired, at: now) }
+    attempts += 1
+    guard attempts <= Limits.placementTries else { return close(.unplaceable(trouble), at: now) }
+    forgetBans(at: now)
+    var wish = self.wish
+    for group in current?.groups ?? [] {
+      if !group.isShared, isGood(group.node, for: group.output) {
+        wish.served[group.output] = group.node
+      } else {
+        wish.notServed[group.output, default: []].append(group.node)
+      }
+    }
+    switch context.plan(wish) {
+    case .success(let blueprint):
+      var plan = keepingOwn(blueprint.plan)
+      seatStandbys(in: &plan, in: context)
+      let planned = ManagerEffect.planned(
+        version: version + 1, explanation: blueprint.explanation, took: blueprint.took)
+      return [planned] + propose(plan, at: now, in: context)
+    case .failure(.impossible(let reason)): return close(.impossible(reason), at: now)
+    case .failure(.noNodes(let reason)):
+      trouble = reason
+      return wait(at: now)
+    }
+  }
+
+  /// Places again after a pause; longer and longer while media flows.
+  mutating func wait(at now: Instant) -> [ManagerEffect] {
+    let effects = cancelReservations(except: [])
+    state = .waiting
+    let pause = current == nil ? Limits.placementPause : Limits.placementPause * max(1, attempts)
+    return effects + [.setTimer(.retry, at: now + pause)]
+  }
+
+  /// The planner sees this service's own streams as streams to share. Where they are, the groups stay this service's own, with
+  /// all that they take from.
+  private func keepingOwn(_ plan: ServicePlan) -> ServicePlan {
+    guard let current else { return plan }
+    var kept: [ServiceGroup] = []
+    var open = plan.groups.filter { $0.isShared && current[$0.output]?.node == $0.node }.map(\.output)
+    while let stream = open.popLast() {
+      guard let group = current[stream], !kept.contains(where: { $0.output == stream }) else { continue }
+      kept.append(group)
+      open += group.spec?.inputs ?? []
+    }
+    var ordinals = Set((current.groups.map(\.ordinal)) + current.deliveries.map(\.ordinal))
+    var result = ServicePlan(groups: [], deliveries: plan.deliveries)
+    result.groups = current.groups.filter { group in kept.contains { $0.output == group.output } }
+    for group in plan.groups where !kept.contains(where: { $0.output == group.output }) {
+      var fresh = group
+      while ordinals.contains(fresh.ordinal) { fresh.ordinal += 1 }
+      ordinals.insert(fresh.ordinal)
+      result.groups.append(fresh)
+    }
+    for index in result.deliveries.indices {
+      let output = result.deliveries[index].output
+      if let known = current.deliveries.first(where: { $0.output == output }) {
+        result.deliveries[index].ordinal = known.ordinal
+      } else {
+        while ordinals.contains(result.deliveries[index].ordinal) { result.deliveries[index].ordinal += 1 }
+        ordinals.insert(result.deliveries[index].ordinal)
+      }
+    }
+    return result
+  }
+
+  // MARK: Proposing
+
+  /// Takes a plan to the electors; what was on its way is given up.
+  mutating func propose(_ plan: ServicePlan, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    version += 1
+    let cancelled = cancelReservations(except: plan.nodes)
+    state = .recording(Change(version: version, plan: plan))
+    return cancelled + [
+      .record(version: version, content: record(plan).encoded(), claims: claims(of: plan), isFinal: false)
+    ]
+  }
+
+  /// What a successor needs.
+  func record(_ plan: ServicePlan, phase: ServicePhase? = nil, problem: String = "") -> RecordedService {
+    RecordedService(
+      phase: phase ?? self.phase, version: version, plan: plan, endedOutputs: Array(endedOutputs), problem: problem,
+      repairs: repairs)
+  }
+
+  /// Frees at once what a version that is given up holds at nodes that the next does not ask.
+  private func cancelReservations(except asked: OrderedSet<NodeID>) -> [ManagerEffect] {
+    let change: Change
+    switch state {
+    case .reserving(let given), .committing(let given): change = given
+    default: return []
+    }
+    return change.plan.nodes.filter { !asked.contains($0) }.map { node in
+      .send(
+        .release(
+          Release(mark: mark(change.version), mandate: mandate.bytes, scope: .some(streams: [], outputs: []))), to: node)
+    }
+  }
+
+  // MARK: Nodes that will not do
+
+  mutating func ban(_ node: NodeID, at now: Instant) { banned[node] = now + Limits.exclusion }
+
+  private mutating func forgetBans(at now: Instant) {
+    banned.removeAll { $0.value <= now }
+    wish.excluded = banned.keys
+  }
+
+  func isGood(_ node: NodeID, for stream: StreamKey) -> Bool {
+    banned[node] == nil && !lost.contains(Seat(stream: stream, node: node))
+  }
+}

@@ -1,0 +1,124 @@
+import Base
+import Identity
+import Vocabulary
+
+// While media flows: renewals, reports, repairs.
+
+extension Manager {
+  // MARK: On a report
+
+  /// What happened at a service node. Most of it the nodes have mended by themselves; the manager makes the plan follow.
+  mutating func onReport(
+    _ report: NodeReport, from node: NodeID, at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
+    if case .closing = state { return [] }
+    unanswered[node] = 0
+    if !report.counters.isEmpty { counters[node] = report.counters }
+    var isTroubled = false
+    for event in report.events {
+      switch event {
+      case .switched(_, let stream, let chosenNode):
+        guard let group = current?[stream], group.standbys.contains(chosenNode) else { continue }
+        chosen[stream] = chosenNode
+        isTroubled = true
+      case .starved(_, let stream):
+        guard let group = current?[stream], isOwnOrLast(group) else { continue }
+        for provider in group.providers where provider != group.pinnedNode {
+          lost.append(Seat(stream: stream, node: provider))
+        }
+        isTroubled = true
+      case .failed(let stream, let kind, let detail, let lasting):
+        guard lasting, let group = plan?[stream], group.providers.contains(node) else { continue }
+        if Manager.isOfTheMedia(kind) { return close(.media(kind: kind, detail: detail), at: now) }
+        if group.isPinned, group.node == node { return close(.media(kind: kind, detail: detail), at: now) }
+        lost.append(Seat(stream: stream, node: node))
+        isTroubled = true
+      case .ended(.delivery(let output)):
+        guard let plan, plan.deliveries.contains(where: { $0.output == output }) else { continue }
+        endedOutputs.append(output)
+        if plan.deliveries.allSatisfy({ endedOutputs.contains($0.output) }) { return close(nil, at: now) }
+      case .ended(.group): continue
+      case .inherited(let legacy):
+        guard let group = current?[legacy.spec.output], group.isShared else { continue }
+        legacies[legacy.spec.output] = legacy
+        isTroubled = true
+      case .standbysChanged(let shared):
+        guard let group = current?[shared.stream], group.isShared, group.node == node else { continue }
+        let standbys = shared.standbys.map(\.node).filter { $0 != node }
+        guard standbys != group.standbys else { continue }
+        sharedStandbys[shared.stream] = standbys
+        isTroubled = true
+      case .holdsNothing:
+        guard case .running = state, inForce[node] != nil else { continue }
+        inForce[node] = nil
+        isTroubled = true
+      }
+    }
+    return isTroubled ? react(at: now, in: context) : []
+  }
+
+  /// Failures that another node would only repeat.
+  static func isOfTheMedia(_ kind: String) -> Bool {
+    ["source_missing", "not_media", "truncated", "unsupported"].contains(kind)
+  }
+
+  /// A shared stream's repair is its owner's; only when it has nowhere to go is it this manager's concern.
+  private func isOwnOrLast(_ group: ServiceGroup) -> Bool { !group.isShared || group.standbys.isEmpty }
+
+  // MARK: On a lost node
+
+  /// Every seat on the node is empty from now on.
+  mutating func onNodeLost(_ node: NodeID, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    ban(node, at: now)
+    inForce[node] = nil
+    unanswered[node] = nil
+    counters[node] = nil
+    releasing[node] = nil
+    if case .closing(var closing) = state {
+      closing.awaiting.remove(node)
+      state = .closing(closing)
+      return overIfDone()
+    }
+    return react(at: now, in: context)
+  }
+
+  /// Starts a repair, or starts it afresh when what is on its way counts on what is lost.
+  private mutating func react(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    switch state {
+    case .running: return proceed(at: now, in: context)
+    case .recording(let change), .reserving(let change), .committing(let change):
+      let countsOnLost = change.plan.groups.contains { group in
+        group.providers.contains { !isGood($0, for: group.output) }
+      }
+      let isPortalLost = change.plan.deliveries.contains { banned[$0.node] != nil }
+      return countsOnLost || isPortalLost ? proceed(at: now, in: context) : []
+    case .idle, .waiting, .closing, .over, .deposed: return []
+    }
+  }
+
+  // MARK: On time
+
+  /// Tells every node that the service lives; looks after what nobody reports.
+  mutating func onRenewTimer(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    if case .closing = state { return [] }
+    guard context.wall <= order.notAfter else { return close(.expired, at: now) }
+    var effects: [ManagerEffect] = [.setTimer(.renew, at: now + Limits.renewInterval)]
+    var silent: [NodeID] = []
+    for node in inForce.keys {
+      unanswered[node, default: 0] += 1
+      if unanswered[node]! > Limits.missedRenewals { silent.append(node) }
+      effects.append(.send(.renew(mark(version)), to: node))
+    }
+    for node in silent { effects += onNodeLost(node, at: now, in: context) }
+    renewals += 1
+    if case .running = state, renewals % Limits.standbySearch == 0, let current, lacksStandbys(current) {
+      effects += proceed(at: now, in: context)
+    }
+    return effects
+  }
+}
+
+extension ServiceGroup {
+  /// The only node that can have the group, if it is so.
+  fileprivate var pinnedNode: NodeID? { isPinned ? node : nil }
+}

@@ -114,6 +114,20 @@ public struct Packet: Hashable, Sendable {
   }
 }
 
+/// How a video's numbers become colours, in the code points of ITU-T H.273; 0 where the source does not say.
+public struct ColorDescription: Hashable, Sendable {
+  /// 1 = studio swing, 2 = full.
+  public var range = 0
+  /// E.g. 1 = BT.709.
+  public var primaries = 0
+  /// E.g. 1 = BT.709.
+  public var transfer = 0
+  /// E.g. 1 = BT.709, 5 and 6 = BT.601.
+  public var matrix = 0
+  /// Nothing said.
+  public init() {}
+}
+
 /// A stream's preamble: what a receiver needs before the first packet, and what joiners get again.
 public struct MediaFormat: Hashable, Sendable {
   /// What the track carries.
@@ -135,6 +149,8 @@ public struct MediaFormat: Hashable, Sendable {
   public var frameRate: Rational?
   /// Of a pixel, width over height.
   public var sampleAspect = Rational(1)
+  /// How numbers become colours.
+  public var color = ColorDescription()
   /// Samples a second; 0 for others than audio.
   public var sampleRate = 0
   /// 1 or 2 on links; 0 for others than audio.

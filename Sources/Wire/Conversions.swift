@@ -183,6 +183,10 @@ extension MediaFormat {
     pixelFormat = try Field.text(wire.pixelFormat, "Format.pixel_format", limit: 32)
     frameRate = wire.hasFrameRate ? try Rational(validating: wire.frameRate, "Format.frame_rate") : nil
     sampleAspect = wire.hasSampleAspect ? try Rational(validating: wire.sampleAspect, "Format.sample_aspect") : Rational(1)
+    color.range = Int(try Field.number(wire.colorRange, "Format.color_range", in: 0...255))
+    color.primaries = Int(try Field.number(wire.colorPrimaries, "Format.color_primaries", in: 0...255))
+    color.transfer = Int(try Field.number(wire.colorTransfer, "Format.color_transfer", in: 0...255))
+    color.matrix = Int(try Field.number(wire.colorMatrix, "Format.color_matrix", in: 0...255))
     sampleRate = Int(try Field.number(wire.sampleRate, "Format.sample_rate", in: 0...768_000))
     channels = Int(try Field.number(wire.channels, "Format.channels", in: 0...64))
     initialPadding = Int(try Field.number(wire.initialPadding, "Format.initial_padding", in: 0...1_000_000))
@@ -201,6 +205,10 @@ extension MediaFormat {
       $0.pixelFormat = pixelFormat
       if let frameRate { $0.frameRate = frameRate.wire }
       $0.sampleAspect = sampleAspect.wire
+      $0.colorRange = UInt32(color.range)
+      $0.colorPrimaries = UInt32(color.primaries)
+      $0.colorTransfer = UInt32(color.transfer)
+      $0.colorMatrix = UInt32(color.matrix)
       $0.sampleRate = UInt32(sampleRate)
       $0.channels = UInt32(channels)
       $0.initialPadding = UInt32(initialPadding)

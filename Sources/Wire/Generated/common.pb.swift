@@ -320,6 +320,27 @@ public nonisolated struct WireFormat: @unchecked Sendable {
     set {_uniqueStorage()._tracks = newValue}
   }
 
+  public var colorRange: UInt32 {
+    get {_storage._colorRange}
+    set {_uniqueStorage()._colorRange = newValue}
+  }
+
+  public var colorPrimaries: UInt32 {
+    get {_storage._colorPrimaries}
+    set {_uniqueStorage()._colorPrimaries = newValue}
+  }
+
+  public var colorTransfer: UInt32 {
+    get {_storage._colorTransfer}
+    set {_uniqueStorage()._colorTransfer = newValue}
+  }
+
+  /// H.273 code points; 0 = unsaid
+  public var colorMatrix: UInt32 {
+    get {_storage._colorMatrix}
+    set {_uniqueStorage()._colorMatrix = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -902,7 +923,7 @@ nonisolated extension WireGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Format"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}codec\0\u{3}time_base\0\u{1}extradata\0\u{1}width\0\u{1}height\0\u{3}pixel_format\0\u{3}frame_rate\0\u{3}sample_aspect\0\u{3}sample_rate\0\u{1}channels\0\u{3}initial_padding\0\u{3}mime_type\0\u{1}tracks\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}codec\0\u{3}time_base\0\u{1}extradata\0\u{1}width\0\u{1}height\0\u{3}pixel_format\0\u{3}frame_rate\0\u{3}sample_aspect\0\u{3}sample_rate\0\u{1}channels\0\u{3}initial_padding\0\u{3}mime_type\0\u{1}tracks\0\u{3}color_range\0\u{3}color_primaries\0\u{3}color_transfer\0\u{3}color_matrix\0")
 
   fileprivate class _StorageClass {
     var _kind: String = String()
@@ -919,6 +940,10 @@ nonisolated extension WireFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     var _initialPadding: UInt32 = 0
     var _mimeType: String = String()
     var _tracks: [WireFormat] = []
+    var _colorRange: UInt32 = 0
+    var _colorPrimaries: UInt32 = 0
+    var _colorTransfer: UInt32 = 0
+    var _colorMatrix: UInt32 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -943,6 +968,10 @@ nonisolated extension WireFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       _initialPadding = source._initialPadding
       _mimeType = source._mimeType
       _tracks = source._tracks
+      _colorRange = source._colorRange
+      _colorPrimaries = source._colorPrimaries
+      _colorTransfer = source._colorTransfer
+      _colorMatrix = source._colorMatrix
     }
   }
 
@@ -975,6 +1004,10 @@ nonisolated extension WireFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         case 12: try { try decoder.decodeSingularUInt32Field(value: &_storage._initialPadding) }()
         case 13: try { try decoder.decodeSingularStringField(value: &_storage._mimeType) }()
         case 14: try { try decoder.decodeRepeatedMessageField(value: &_storage._tracks) }()
+        case 15: try { try decoder.decodeSingularUInt32Field(value: &_storage._colorRange) }()
+        case 16: try { try decoder.decodeSingularUInt32Field(value: &_storage._colorPrimaries) }()
+        case 17: try { try decoder.decodeSingularUInt32Field(value: &_storage._colorTransfer) }()
+        case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._colorMatrix) }()
         default: break
         }
       }
@@ -1029,6 +1062,18 @@ nonisolated extension WireFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       if !_storage._tracks.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._tracks, fieldNumber: 14)
       }
+      if _storage._colorRange != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._colorRange, fieldNumber: 15)
+      }
+      if _storage._colorPrimaries != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._colorPrimaries, fieldNumber: 16)
+      }
+      if _storage._colorTransfer != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._colorTransfer, fieldNumber: 17)
+      }
+      if _storage._colorMatrix != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._colorMatrix, fieldNumber: 18)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1052,6 +1097,10 @@ nonisolated extension WireFormat: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         if _storage._initialPadding != rhs_storage._initialPadding {return false}
         if _storage._mimeType != rhs_storage._mimeType {return false}
         if _storage._tracks != rhs_storage._tracks {return false}
+        if _storage._colorRange != rhs_storage._colorRange {return false}
+        if _storage._colorPrimaries != rhs_storage._colorPrimaries {return false}
+        if _storage._colorTransfer != rhs_storage._colorTransfer {return false}
+        if _storage._colorMatrix != rhs_storage._colorMatrix {return false}
         return true
       }
       if !storagesAreEqual {return false}

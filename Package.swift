@@ -61,11 +61,12 @@ let rooms = [
     name: "Store", below: ["Base", "Identity", "Vocabulary", "Wire"],
     products: [.product(name: "GRDB", package: "GRDB.swift")]),
   Room(
-    name: "Portal", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Core"],
+    name: "Portal", below: ["Base"],
     products: nio + [
-      .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+      .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "Hummingbird", package: "hummingbird"),
+      .product(name: "Logging", package: "swift-log"),
     ],
-    resources: [.copy("Page")]),
+    exclude: ["Page"]),
   Room(name: "Lab", below: ["Base", "Identity", "Vocabulary", "Wire", "Core"]),
   // L5
   Room(

@@ -33,7 +33,7 @@ extension PortalClient {
     let patience = PatienceHandler(limit: patience, untilHead: isStream)
     let connection = try await connect(patience)
     var head = HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers)
-    head.headers.add(name: "Host", value: peer)
+    if !headers.contains(name: "Host") { head.headers.add(name: "Host", value: peer) }
     head.headers.add(name: "Connection", value: "close")
     if !body.isEmpty || method == .POST { head.headers.add(name: "Content-Length", value: "\(body.count)") }
     do {

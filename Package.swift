@@ -61,11 +61,13 @@ let rooms = [
     name: "Store", below: ["Base", "Identity", "Vocabulary", "Wire"],
     products: [.product(name: "GRDB", package: "GRDB.swift")]),
   Room(
-    name: "Portal", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Core"],
+    name: "Portal", below: ["Base"],
     products: nio + [
-      .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+      .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "HTTPTypes", package: "swift-http-types"),
+      .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
+      .product(name: "Logging", package: "swift-log"),
     ],
-    resources: [.copy("Page")]),
+    exclude: ["Page"]),
   Room(name: "Lab", below: ["Base", "Identity", "Vocabulary", "Wire", "Core"]),
   // L5
   Room(
@@ -148,6 +150,7 @@ let packages: [(String, Package.Dependency)] = [
   ("swift-asn1", .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4")),
   ("swift-log", .package(url: "https://github.com/apple/swift-log", exact: "1.16.2")),
   ("GRDB.swift", .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0")),
+  ("swift-http-types", .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0")),
   ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1")),
   ("swift-argument-parser", .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")),
 ]

@@ -1,6 +1,9 @@
 import Base
 import Elections
 import Identity
+import Measurements
+import Membership
+import Streams
 import Vocabulary
 import Wire
 
@@ -55,6 +58,8 @@ public struct ServiceReport: Sendable {
 public struct PortalTimes: Hashable, Sendable {
   /// It came in.
   public var began: Instant
+  /// Its source was known and the electors were called.
+  public var called: Instant?
   /// A manager was elected.
   public var managed: Instant?
   /// The sinks were open.
@@ -195,6 +200,25 @@ extension Node {
   }
 
   private func portalTimes(of request: RequestID) -> PortalTimes? {
-    portal.called[request].map { PortalTimes(began: $0.began, managed: $0.managed, running: $0.running, outputs: $0.outputs) }
+    portal.called[request].map { PortalTimes(began: $0.began, called: $0.calledAt, managed: $0.managed, running: $0.running, outputs: $0.outputs) }
   }
+}
+
+// MARK: - What the shell looks at
+
+extension Node {
+  /// All members as this peer sees them, itself first.
+  public var view: [(member: Member, report: LoadReport?, received: Instant?)] {
+    members.all(at: now).map { member in (member, board[member.node]?.report, board[member.node]?.received) }
+  }
+  /// One other member.
+  public func member(_ node: NodeID) -> Member? { members[node] }
+  /// The other members that take part.
+  public var peers: [NodeID] { members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node) }
+  /// What an electorate of the members of now would bear.
+  public var tolerance: Electorate? { Electorate(Array(peers.prefix(Limits.electors - 1)) + [id]) }
+  /// Services that this peer manages.
+  public var managed: Int { director.services.count }
+  /// Groups, and whether their workers run.
+  public var groups: [GroupSnapshot] { streams.groups }
 }

@@ -34,6 +34,7 @@ struct PortalBook: Sendable {
     var outputs: [String] = []
     var opened: OrderedSet<String> = []
     var delivered: OrderedSet<String> = []
+    var calledAt: Instant?
     var managed: Instant?
     var running: Instant?
     var isOver = false
@@ -129,6 +130,7 @@ extension Node {
         document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate, portal: id, issued: wall,
         notAfter: wall + Limits.requestLife), by: keys)
     let request = RequestID(envelope.digest)
+    submission.calledAt = now
     portal.called[request] = submission
     for (key, use) in portal.keys { if case .resolving(let digest, token) = use { portal.keys[key] = .called(digest, request) } }
     knownServices.note(request) { $0.state = "electing" }

@@ -15,6 +15,8 @@ final class DeliveryHub {
   private let loop: any EventLoop
   /// Called when all clients have written everything up to a position.
   private let confirm: (Position) -> Void
+  /// Told when the first client comes and when the last one goes.
+  var onPresence: (Bool) -> Void = { _ in }
   private var format: MediaFormat?
   private var chunks: [Packet] = []
   private var bytes = 0
@@ -98,6 +100,7 @@ final class DeliveryHub {
     clients[nextClient] = Client(next: from ?? (chunks.isEmpty ? confirmed.map { $0 + 1 } : joinable), written: nil, waiter: nil)
     abandoned = nil
     wasUsed = true
+    if clients.count == 1 { onPresence(true) }
     return nextClient
   }
 
@@ -122,7 +125,12 @@ final class DeliveryHub {
   func detach(_ id: Int, at now: Instant) {
     guard let client = clients.removeValue(forKey: id) else { return }
     client.waiter?.fail(CancellationError())
-    if clients.isEmpty { abandoned = now } else { confirmWritten() }
+    if clients.isEmpty {
+      abandoned = now
+      onPresence(false)
+    } else {
+      confirmWritten()
+    }
   }
 
   // MARK: - Between the two

@@ -80,6 +80,8 @@ public struct MemberView: Codable, Hashable, Sendable {
   public var load: LoadView?
   /// Streams that it serves and that others may be grafted on.
   public var streams: [ServedStreamView] = []
+  /// Paths from it to single peers, as it measured them, the thinnest first.
+  public var paths: [PathView] = []
 
   /// See the properties.
   public init(node: String, address: String, state: State, isSelf: Bool = false, ageSeconds: Double) {
@@ -165,6 +167,22 @@ public struct ServedStreamView: Codable, Hashable, Sendable {
     self.streamKey = streamKey
     self.bitsPerSecond = bitsPerSecond
     self.spareFanOut = spareFanOut
+  }
+}
+
+/// A path that a member measured.
+public struct PathView: Codable, Hashable, Sendable {
+  /// Node ID of the other end.
+  public var to: String
+  /// What it carried when it was measured last.
+  public var capacityBitsPerSecond: Int64
+  /// What the member sends over it now.
+  public var usedBitsPerSecond: Int64
+  /// See the properties.
+  public init(to: String, capacityBitsPerSecond: Int64, usedBitsPerSecond: Int64) {
+    self.to = to
+    self.capacityBitsPerSecond = capacityBitsPerSecond
+    self.usedBitsPerSecond = usedBitsPerSecond
   }
 }
 

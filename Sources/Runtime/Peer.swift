@@ -1,0 +1,116 @@
+import Base
+import Core
+import Foundation
+import Identity
+import Logging
+import Measurements
+import NIOCore
+import NIOPosix
+import Portal
+import Store
+import Vocabulary
+
+/// One running peer: `millrace node`.
+public enum Peer {
+  /// Runs until SIGTERM or SIGINT, then leaves in good order.
+  /// - Throws: what the operator must mend, in words: a port in use, a damaged key, a share that is not there.
+  public static func run(_ configuration: NodeConfiguration) async throws {
+    signal(SIGPIPE, SIG_IGN)
+    var logger = Logger(label: "millrace", factory: StreamLogHandler.standardError)
+    logger.logLevel = Logger.Level(rawValue: configuration.log) ?? .info
+
+    let keyPath = Keys.path(in: configuration.data)
+    let identityIsNew = access(keyPath, F_OK) != 0
+    let keys = try KeyFile.loadOrCreate(at: keyPath)
+    let isFirstStart = identityIsNew || access("\(configuration.data)/\(PeerDatabase.fileName)", F_OK) != 0 && !FileManager.default.fileExists(atPath: "\(configuration.data)/started")
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let loop = group.next()
+    let database = try PeerDatabase(directory: configuration.data, ifCorrupt: .startNewGeneration) { work in loop.execute(work) }
+    FileManager.default.createFile(atPath: "\(configuration.data)/started", contents: nil)
+    if let reason = database.contents.generation.reason { logger.warning("a new generation of the store begins: \(reason); corrupt or restored stores cannot vote in elections under way") }
+
+    let cores = configuration.cores ?? Double(MachineReader.cores)
+    let offer = NodeOffer(
+      components: configuration.components, slots: configuration.slots, cores: cores, machineCores: Double(MachineReader.cores), memory: configuration.memory ?? MachineReader.memory / 2,
+      upCap: configuration.up ?? 0, downCap: configuration.down ?? 0)
+    let settings = NodeSettings(address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer, identityIsNew: isFirstStart)
+    let journal = try EventJournal(trace: configuration.trace)
+    let share = try SourceShare(directory: configuration.share)
+    let peer = try await loop.submit {
+      PeerLoop(loop: loop, keys: keys, configuration: configuration, database: database, share: share, settings: settings, journal: journal, logger: logger)
+    }.get()
+    try await loop.flatSubmit { peer.start(workerPath: WorkerExecutable.path) }.get()
+    logger.info("peer \(keys.id) listens on \(configuration.listen), portal http://\(configuration.portal)/")
+
+    let server = PortalServer(backend: PeerBackend(peer: peer), configuration: PortalConfiguration(host: configuration.portal.host, port: Int(configuration.portal.port)), group: group, logger: logger)
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await server.run() }
+      tasks.addTask { await Termination.requested() }
+      _ = try await tasks.next()
+      tasks.cancelAll()
+    }
+    logger.info("leaving")
+    try await loop.flatSubmit { peer.stop() }.get()
+    try? database.close()
+  }
+}
+
+/// The worker's executable stands beside this one.
+enum WorkerExecutable {
+  static var path: String {
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    return (own as NSString).deletingLastPathComponent + "/millrace-worker"
+  }
+}
+
+/// SIGTERM or SIGINT.
+enum Termination {
+  static func requested() async {
+    let (stream, continuation) = AsyncStream<Void>.makeStream()
+    let sources = [SIGTERM, SIGINT].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { continuation.finish() }
+      source.resume()
+      return source
+    }
+    for await _ in stream {}
+    sources.forEach { $0.cancel() }
+  }
+}
+
+/// A node's identity on disk.
+public enum Keys {
+  static func path(in data: String) -> String { "\(data)/node.key" }
+
+  /// The key of a data directory. Throws `KeyFileError`.
+  public static func existing(in data: String) throws -> KeyPair { try KeyFile.load(at: path(in: data)) }
+
+  /// A fresh key in a data directory. Throws `KeyFileError`, also when there is one.
+  public static func new(in data: String) throws -> KeyPair {
+    guard access(path(in: data), F_OK) != 0 else {
+      throw ConfigurationError(path(in: data), "there is a key already; it is never overwritten: move it away yourself if it is to go")
+    }
+    return try KeyFile.create(at: path(in: data))
+  }
+}
+
+/// What this program is.
+public enum Build {
+  /// Of the program; the protocol has its own.
+  public static let version = "0.1.0"
+}
+
+/// The process's environment.
+public enum Environment {
+  /// By name.
+  public static var all: [String: String] { ProcessInfo.processInfo.environment }
+}
+
+/// Standard output is block-buffered into a pipe.
+public enum StandardStreams {
+  /// Writes out what is buffered.
+  public static func flush() { fflush(nil) }
+  /// Writes a line to standard error.
+  public static func complain(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+}

@@ -75,6 +75,19 @@ struct Chain {
     world.tell(site, .openSink(SinkID(sink), input(key), from: start))
   }
 
+  /// The manager's repair: a node that died is back and stands by; those who take its stream learn the new order.
+  func repair(_ key: Int, at site: Int, in world: inout World) {
+    world.revive(site)
+    for link in links where link.key == key { world.tell(site, .open(plan(link), .armed)) }
+    for link in links where link.inputs.contains(key) {
+      for consumer in link.sites { world.tell(consumer, .open(plan(link), .armed)) }
+    }
+    let sinks = world.clients.keys.sorted()
+    for sink in sinks {
+      for node in world.sites.indices { world.tell(node, .replaceSinkUpstreams(sink, input(5).upstreams)) }
+    }
+  }
+
   // MARK: Truth
 
   /// What one process, without nodes or failures, would make.

@@ -32,3 +32,51 @@ struct PromiseTests {
     #expect(world.reports.contains { $0.report == .delivered(SinkID(1)) })
   }
 }
+
+extension PromiseTests {
+  /// One course of failures, drawn from a seed: nodes die loudly or silently, workers die, links break, one every few
+  /// seconds; the manager gives a dead node's groups to it again, as standbys, once it is back.
+  static func course(seed: UInt64, sabotage: World.Sabotage? = nil) -> World {
+    var world = World(nodes: 9, seed: seed)
+    world.sabotage = sabotage
+    world.linksClose = seed % 2 == 0
+    var chain = service(length: 1_000, size: [1_000, 40_000, 100_000, 1_400_000][Int(seed / 2) % 4])
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    let plans = chain
+    world.after(.milliseconds(500 + world.random.index(below: 1_500))) { plans.deliver(5, to: 8, as: 2, in: &$0) }
+    var at = Duration.milliseconds(2_500)
+    for _ in 0..<4 {
+      at += .milliseconds(world.random.index(below: 1_500))
+      switch world.random.index(below: 6) {
+      case 0:
+        let site = world.random.index(below: 7)
+        world.after(at) { $0.killWorker(at: site) }
+      case 1:
+        let (a, b) = (world.random.index(below: 9), world.random.index(below: 8))
+        world.after(at) { $0.cut(a, b == a ? 8 : b) }
+      default:
+        let key = 3 + world.random.index(below: 3)
+        let site = chain.sites(of: key)[world.random.index(below: 2)]
+        world.after(at) { $0.kill(site) }
+        chain.replace(sites: chain.sites(of: key).filter { $0 != site } + [site], of: key)
+        let repaired = chain
+        world.after(at + .milliseconds(1_500)) { repaired.repair(key, at: site, in: &$0) }
+      }
+      at += .milliseconds(4_000)
+    }
+    world.run(until: .zero + .seconds(60))
+    return world
+  }
+
+  @Test("failures of nodes, workers and links, one at a time, lose and double nothing", arguments: 1...UInt64(32))
+  func disturbed(seed: UInt64) {
+    let world = PromiseTests.course(seed: seed)
+    #expect(world.problems == [])
+    for (id, client) in world.clients.sorted(by: { $0.key < $1.key }) {
+      #expect(client.isComplete, "seed \(seed): \(id) stands at \(client.next)")
+    }
+    #expect(world.worstWindow <= Limits.windowHard + Limits.windowSoft + Limits.retention)
+    #expect(world.worstQueue <= 2 * (Limits.inputBudget + 1_400_000))
+  }
+}

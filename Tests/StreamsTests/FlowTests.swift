@@ -1,0 +1,125 @@
+import Base
+import Testing
+import Vocabulary
+
+@testable import Streams
+
+@Suite("Flow: credit, windows, joiners, ends")
+struct FlowTests {
+  private func twoNodes(length: Int, size: Int, pace: Int = 100, lookahead: Int = 0) -> (World, Chain) {
+    var chain = Chain()
+    chain.source(1, at: 0, length: length, size: size, pace: pace)
+    chain.stage(5, of: [(key: 1, step: 1)], at: [1], lookahead: lookahead, size: size)
+    return (World(nodes: 9, seed: 3), chain)
+  }
+
+  @Test("a client that does not read stops the source, and memory stays bounded")
+  func backPressure() throws {
+    var (world, chain) = twoNodes(length: 100_000, size: 100_000)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.clients[SinkID(1)]?.isStuck = true
+    world.run(until: .zero + .seconds(10))
+    let made = try #require(world.sites[0].table.group(World.key(1), at: world.now)).output
+    #expect(made.bytes < UInt64(2 * Limits.windowSoft + 2 * Limits.inputBudget + 1_000_000))
+    #expect(world.worstWindow <= Limits.windowSoft + Limits.windowSoft / 8)
+    #expect(world.problems == [])
+  }
+
+  @Test("a pipeline deeper than the soft window still flows")
+  func deepPipeline() {
+    var (world, chain) = twoNodes(length: 60, size: 1_400_000, lookahead: 20)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(10))
+    #expect(world.clients[SinkID(1)]?.isComplete == true)
+    #expect(world.worstWindow <= Limits.windowHard + Limits.retention)
+  }
+
+  @Test("the window of an hour-long stream is no larger than that of a short one")
+  func hourLong() {
+    var (world, chain) = twoNodes(length: 20_000, size: 40_000)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(60))
+    #expect(world.clients[SinkID(1)]?.isComplete == true)
+    #expect(world.worstWindow <= Limits.windowSoft + Limits.retention + Limits.windowSoft / 8)
+  }
+
+  @Test("empty packets are bounded by number: a worker that floods the window is stopped and goes on later")
+  func emptyPackets() {
+    var (world, chain) = twoNodes(length: 80_000, size: 0, pace: 1)
+    chain.open(in: &world)
+    world.run(until: .zero + .seconds(20))
+    #expect(world.sites[0].table.groups[World.key(1)]?.window.count ?? 0 <= Limits.windowPackets)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(900))
+    #expect(world.clients[SinkID(1)]?.isComplete == true, "\(String(describing: world.clients[SinkID(1)]?.next))")
+    #expect(world.problems == [])
+  }
+
+  @Test("a second client some seconds later gets the stream from its beginning, and no worker more")
+  func graft() {
+    var (world, chain) = twoNodes(length: 200, size: 1_000, pace: 40_000)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(4))
+    chain.deliver(5, to: 8, as: 2, in: &world)
+    #expect(world.sites[1].workers.count == 1)
+    world.run(until: .zero + .seconds(20))
+    #expect(world.clients[SinkID(1)]?.isComplete == true)
+    #expect(world.clients[SinkID(2)]?.isComplete == true)
+    #expect(world.reports.filter { if case .producing = $0.report { true } else { false } }.count == 2)
+  }
+
+  @Test("a finished stream that is still held is played again without a worker")
+  func playedAgain() {
+    var (world, chain) = twoNodes(length: 50, size: 1_000)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(3))
+    chain.deliver(5, to: 8, as: 2, in: &world)
+    world.run(until: .zero + .seconds(6))
+    #expect(world.clients[SinkID(2)]?.isComplete == true)
+    #expect(world.reports.filter { if case .producing = $0.report { true } else { false } }.count == 2)
+  }
+
+  @Test("a finished stream that is no longer held is made again, back to its source")
+  func madeAgain() {
+    var (world, chain) = twoNodes(length: 300, size: 40_000)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(5))
+    #expect(world.clients[SinkID(1)]?.isComplete == true)
+    chain.deliver(5, to: 8, as: 2, in: &world)
+    world.run(until: .zero + .seconds(10))
+    #expect(world.clients[SinkID(2)]?.isComplete == true)
+  }
+
+  @Test("a client that reads nothing is cut when it lags the whole window behind another")
+  func lagging() {
+    var (world, chain) = twoNodes(length: 3_000, size: 100_000)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    chain.deliver(5, to: 8, as: 2, in: &world)
+    world.clients[SinkID(2)]?.isStuck = true
+    world.run(until: .zero + .seconds(20))
+    #expect(world.clients[SinkID(1)]?.isComplete == true, "\(String(describing: world.clients[SinkID(1)]?.next))")
+    #expect(world.reports.contains { $0.report == .cut(World.key(5), subscriber: World.id(8)) })
+    #expect(world.worstWindow <= Limits.windowHard + Limits.windowSoft + Limits.retention)
+  }
+
+  @Test("all groups and the sink on one node: the same path, no message leaves it")
+  func oneNode() {
+    var chain = Chain()
+    chain.source(1, at: 0, length: 100, size: 1_400_000)
+    chain.stage(5, of: [(key: 1, step: 3)], at: [0], memory: 1)
+    var world = World(nodes: 9, seed: 3)
+    world.trace = []
+    chain.open(in: &world)
+    chain.deliver(5, to: 0, as: 1, in: &world)
+    world.run(until: .zero + .seconds(5))
+    #expect(world.clients[SinkID(1)]?.isComplete == true)
+    #expect(world.trace?.contains { $0.contains("→") } == false)
+  }
+}

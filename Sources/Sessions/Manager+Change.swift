@@ -131,10 +131,9 @@ extension Manager {
         state = .reserving(patient)
         return [.setTimer(.retry, at: now + Limits.claimRetry)]
       }
-      wish.served[stream] = nil
-      awaited[stream] = nil
+      giveUpWaiting(for: stream)
       wish.notServed[stream, default: []].append(node)
-      lost.append(Seat(stream: stream, node: node))
+      if current != nil { lost.append(Seat(stream: stream, node: node)) }
     case .unauthorized(.componentNotOffered(let component)):
       wish.notOffered[node, default: []].append(component)
     case .unauthorized(.superseded):
@@ -150,6 +149,16 @@ extension Manager {
     guard let wait = awaited[stream] else { return false }
     let isFirst = wait.claimant.map { order.request < $0 } ?? false
     return now - wait.since < (isFirst ? Limits.claimPatienceOfFirst : Limits.claimPatience)
+  }
+
+  /// What a claimant did not open, it did not open as a whole: its plan has changed, and the next record will tell how.
+  private mutating func giveUpWaiting(for stream: StreamKey) {
+    let claimant = awaited[stream]?.claimant
+    for (other, wait) in awaited where other == stream || (claimant != nil && wait.claimant == claimant) {
+      wish.served[other] = nil
+      awaited[other] = nil
+    }
+    wish.served[stream] = nil
   }
 
   /// A standby is worth having, not worth another plan: the rest of the node's work is asked for once more.

@@ -166,6 +166,7 @@ extension Manager {
     _ node: NodeID, asStandbyOf index: Int, in change: Change, at now: Instant, in context: ManagerContext
   ) -> [ManagerEffect] {
     var change = change
+    unwilling[Seat(stream: change.plan.groups[index].output, node: node)] = now + Limits.exclusion
     change.plan.groups[index].standbys.removeAll { $0 == node }
     if change.plan.nodes.contains(node), !holdsAll(node, of: change.plan) {
       state = .reserving(change)
@@ -249,7 +250,6 @@ extension Manager {
     if let current, current != change.plan { repairs += 1 }
     current = change.plan
     state = .running
-    attempts = 0
     trouble = ""
     legacies = legacies.filter { change.plan[$0.key]?.isShared ?? false }
     lost = lost.filter { change.plan[$0.stream]?.providers.contains($0.node) ?? false }

@@ -1,0 +1,134 @@
+import Base
+import Identity
+import Vocabulary
+
+/// What the builder makes of a request and a source: a forest, each tree ending in the muxer of one output. Trees do not share
+/// stages; stages of two trees that make the same stream have the same key, and placement runs them once.
+public struct ComponentGraph: Hashable, Sendable {
+  /// Which media, and whose.
+  public let source: SourceReference
+  /// The content's key.
+  public let sourceKey: SourceKey
+  /// In dependency order, one tree after the other; a stage's id is its index.
+  public let stages: [Stage]
+  /// What the client receives, the main output first.
+  public let outputs: [Output]
+
+  /// A component with its parameters, at work on one stream.
+  public struct Stage: Hashable, Sendable {
+    /// Its index in the graph.
+    public let id: Int
+    /// E.g. `video.scale`.
+    public let component: String
+    /// All parameters, defaults filled in, sorted by name.
+    public let parameters: [StageSpec.Parameter]
+    /// The stages that it takes from, in the component's order.
+    public let inputs: [Int]
+    /// Names what it makes: equal keys mean interchangeable positions.
+    public let key: StreamKey
+    /// What it makes.
+    public let shape: StreamShape
+    /// What it asks of a processor.
+    public let work: Work
+    /// What it adds to the delay of what passes it, in milliseconds.
+    public let delay: Double
+    /// Whether it reads the source, and so runs only where the source can be read.
+    public var isReader: Bool { inputs.isEmpty }
+    /// The value of a parameter; nil when the component has none of this name.
+    public subscript(name: String) -> ParameterValue? { parameters.first { $0.name == name }?.value }
+  }
+
+  /// One thing that the client receives.
+  public struct Output: Hashable, Sendable {
+    /// `main` or `captions`.
+    public let name: String
+    /// Its container.
+    public let delivery: Delivery
+    /// The stage that makes it, last of its tree.
+    public let root: Int
+    /// The tree's stages, in dependency order.
+    public let stages: Range<Int>
+  }
+
+  /// See the properties; the parts must fit each other as the builder makes them.
+  public init(source: SourceReference, sourceKey: SourceKey, stages: [Stage], outputs: [Output]) {
+    self.source = source
+    self.sourceKey = sourceKey
+    self.stages = stages
+    self.outputs = outputs
+  }
+
+  /// The components that it needs, each once, in the order of the stages.
+  public var components: OrderedSet<String> { OrderedSet(stages.map(\.component)) }
+
+  /// The stage that takes from each stage; nil for roots.
+  public var consumers: [Int?] {
+    var result = [Int?](repeating: nil, count: stages.count)
+    for stage in stages { for input in stage.inputs { result[input] = stage.id } }
+    return result
+  }
+}
+
+/// Grows a graph stage by stage; keys, shapes and costs follow from the catalogue.
+struct GraphGrowth {
+  let catalogue: Catalogue
+  let sourceKey: SourceKey
+  private(set) var stages: [ComponentGraph.Stage] = []
+
+  init(catalogue: Catalogue, sourceKey: SourceKey) {
+    self.catalogue = catalogue
+    self.sourceKey = sourceKey
+  }
+
+  /// Appends a stage and returns its id.
+  mutating func add(
+    _ name: String, _ given: [StageSpec.Parameter] = [], from inputs: [Int] = [], gives shape: StreamShape
+  ) throws(CatalogueError) -> Int {
+    let parameters = try catalogue.checked(name, given)
+    let component = catalogue.components[name]!
+    stages.append(
+      ComponentGraph.Stage(
+        id: stages.count, component: name, parameters: parameters, inputs: inputs,
+        key: key(component, parameters, inputs), shape: shape,
+        work: component.work(from: inputs.map { stages[$0].shape }, to: shape), delay: component.delay))
+    return stages.count - 1
+  }
+
+  /// The hash of the canonical prefix: the source's key, then component, version and all parameters, on the keys of its inputs.
+  private func key(_ component: Component, _ parameters: [StageSpec.Parameter], _ inputs: [Int]) -> StreamKey {
+    var bytes = CanonicalBytes()
+    if inputs.isEmpty { bytes.add(sourceKey.hash.bytes) }
+    for input in inputs { bytes.add(stages[input].key.hash.bytes) }
+    bytes.add(component.name)
+    bytes.add(Int64(component.version))
+    for parameter in parameters {
+      bytes.add(parameter.name)
+      switch parameter.value {
+      case .integer(let value): bytes.add("integer"); bytes.add(value)
+      case .rational(let value): bytes.add("rational"); bytes.add(value.numerator); bytes.add(value.denominator)
+      case .text(let value): bytes.add("text"); bytes.add(value)
+      case .flag(let value): bytes.add("flag"); bytes.add(Int64(value ? 1 : 0))
+      }
+    }
+    return StreamKey(Digest.of(bytes.bytes, kind: "stream"))
+  }
+}
+
+/// Bytes to hash in which no two different sequences of values look the same: each has its length before it.
+public struct CanonicalBytes: Sendable {
+  /// What was added so far.
+  public private(set) var bytes: [UInt8] = []
+  /// Nothing yet.
+  public init() {}
+  /// Adds bytes.
+  public mutating func add(_ value: [UInt8]) {
+    add(Int64(value.count))
+    bytes += value
+  }
+  /// Adds text.
+  public mutating func add(_ text: String) { add(Array(text.utf8)) }
+  /// Adds a number.
+  public mutating func add(_ value: Int64) { withUnsafeBytes(of: value.bigEndian) { bytes += Array($0) } }
+  /// Adds a number's exact bits.
+  public mutating func add(_ value: Double) { add(Int64(bitPattern: value.bitPattern)) }
+}

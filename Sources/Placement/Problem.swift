@@ -71,7 +71,11 @@ struct Problem: Sendable {
     latencyBound = inputs.latencyBound
     let all = pool.candidates
     latency = all.indices.flatMap { from in
-      all.indices.map { from == $0 ? 0 : all[from].view.coordinate.roundTrip(to: all[$0].view.coordinate) / 2 }
+      all.indices.map { to in
+        guard from != to else { return 0 }
+        let way = all[from].view.coordinate.roundTrip(to: all[to].view.coordinate) / 2
+        return all[from].view.host == all[to].view.host ? min(way, 0.1) : way
+      }
     }
     clientLatency = all.map { ($0.view.coordinate.roundTrip(to: inputs.client.coordinate) + inputs.client.extra) / 2 }
     options = stages.map { Self.options($0, inputs, pool, started) }
@@ -138,7 +142,9 @@ struct Problem: Sendable {
       : shape.mezzanines.filter { $0 != .raw || sender.host == receiver?.host }
     return mezzanines.map { mezzanine in
       let bitrate = option.graft ?? shape.bitrate(mezzanine)
-      let megabits = Double(bitrate) / 1e6
+      // Frames count alike however they are compressed: long GOPs save bits at the price of quality and delay, so they are
+      // for links that carry no more, not for distance.
+      let megabits = Double(option.graft ?? shape.bitrate(mezzanine == .asIs ? .asIs : .intra)) / 1e6
       let codecDelay = Self.codecDelay(shape, mezzanine)
       var fixed = CostTerms()
       if isDelivery {

@@ -23,9 +23,9 @@ extension Limits {
   /// A wait before placing again when nothing has changed meanwhile.
   public static let placementPause = Duration.milliseconds(250)
   /// An earlier claim whose node does not serve the stream yet is waited for this long by the request that comes second…
-  public static let claimPatience = Duration.seconds(3)
+  public static let claimPatience = Duration.seconds(2)
   /// … and this long by the one with the lower ID when both came at the same instant, so that one of the two goes ahead.
-  public static let claimPatienceOfFirst = Duration.milliseconds(600)
+  public static let claimPatienceOfFirst = Duration.milliseconds(300)
   /// Between attempts to share a stream that another request has claimed and not opened yet: a fraction of a chain's start.
   public static let claimRetry = Duration.milliseconds(100)
   /// A node that left so many renewals unanswered is taken for lost, in case membership has not noticed.

@@ -131,10 +131,9 @@ extension Manager {
         state = .reserving(patient)
         return [.setTimer(.retry, at: now + Limits.claimRetry)]
       }
-      wish.served[stream] = nil
-      awaited[stream] = nil
+      giveUpWaiting(for: stream)
       wish.notServed[stream, default: []].append(node)
-      lost.append(Seat(stream: stream, node: node))
+      if current != nil { lost.append(Seat(stream: stream, node: node)) }
     case .unauthorized(.componentNotOffered(let component)):
       wish.notOffered[node, default: []].append(component)
     case .unauthorized(.superseded):
@@ -152,11 +151,22 @@ extension Manager {
     return now - wait.since < (isFirst ? Limits.claimPatienceOfFirst : Limits.claimPatience)
   }
 
+  /// What a claimant did not open, it did not open as a whole: its plan has changed, and the next record will tell how.
+  private mutating func giveUpWaiting(for stream: StreamKey) {
+    let claimant = awaited[stream]?.claimant
+    for (other, wait) in awaited where other == stream || (claimant != nil && wait.claimant == claimant) {
+      wish.served[other] = nil
+      awaited[other] = nil
+    }
+    wish.served[stream] = nil
+  }
+
   /// A standby is worth having, not worth another plan: the rest of the node's work is asked for once more.
   private mutating func goWithout(
     _ node: NodeID, asStandbyOf index: Int, in change: Change, at now: Instant, in context: ManagerContext
   ) -> [ManagerEffect] {
     var change = change
+    unwilling[Seat(stream: change.plan.groups[index].output, node: node)] = now + Limits.exclusion
     change.plan.groups[index].standbys.removeAll { $0 == node }
     if change.plan.nodes.contains(node), !holdsAll(node, of: change.plan) {
       state = .reserving(change)
@@ -240,7 +250,6 @@ extension Manager {
     if let current, current != change.plan { repairs += 1 }
     current = change.plan
     state = .running
-    attempts = 0
     trouble = ""
     legacies = legacies.filter { change.plan[$0.key]?.isShared ?? false }
     lost = lost.filter { change.plan[$0.stream]?.providers.contains($0.node) ?? false }

@@ -12,6 +12,12 @@ extension Manager {
     switch repaired(current, in: context) {
     case .success(let plan):
       if plan == current, isInForce(plan) { return rest(at: now) }
+      // Each change may bring the next; one that brings no rest waits for the next renewal.
+      changesInARow += 1
+      guard changesInARow <= Limits.placementTries else {
+        state = .running
+        return []
+      }
       return propose(plan, at: now, in: context)
     case .failure(.hopeless(let failure)): return close(failure, at: now)
     case .failure(.needsPlanner): return place(at: now, in: context)
@@ -22,9 +28,14 @@ extension Manager {
   private mutating func rest(at now: Instant) -> [ManagerEffect] {
     state = .running
     attempts = 0
-    refusals = [:]
+    changesInARow = 0
     lost = []
     chosen = [:]
+    // What was learnt while planning is older than gossip soon.
+    refusals = [:]
+    wish.corrections = [:]
+    wish.served = [:]
+    wish.notServed = [:]
     return []
   }
 
@@ -42,17 +53,22 @@ extension Manager {
     guard attempts <= Limits.placementTries else { return close(.unplaceable(trouble), at: now) }
     forgetBans(at: now)
     var wish = self.wish
-    for group in current?.groups ?? [] {
-      if !group.isShared, isGood(group.node, for: group.output) {
+    var base = current
+    if base != nil { takeUpLegacies(in: &base!) }
+    for group in base?.groups ?? [] {
+      if isWell(group.output, in: base!) {
         wish.served[group.output] = group.node
       } else {
-        wish.notServed[group.output, default: []].append(group.node)
+        wish.served[group.output] = nil
+        wish.notServed[group.output, default: []].formUnion(group.providers)
       }
     }
     switch context.plan(wish) {
     case .success(let blueprint):
-      var plan = keepingOwn(blueprint.plan)
+      var plan = blueprint.plan
+      if let base { plan = plan.keeping(base) }
       seatStandbys(in: &plan, in: context)
+      if plan == current { return wait(at: now) }
       let planned = ManagerEffect.planned(
         version: version + 1, explanation: blueprint.explanation, took: blueprint.took)
       return [planned] + propose(plan, at: now, in: context)
@@ -71,36 +87,10 @@ extension Manager {
     return effects + [.setTimer(.retry, at: now + pause)]
   }
 
-  /// The planner sees this service's own streams as streams to share. Where they are, the groups stay this service's own, with
-  /// all that they take from.
-  private func keepingOwn(_ plan: ServicePlan) -> ServicePlan {
-    guard let current else { return plan }
-    var kept: [ServiceGroup] = []
-    var open = plan.groups.filter { $0.isShared && current[$0.output]?.node == $0.node }.map(\.output)
-    while let stream = open.popLast() {
-      guard let group = current[stream], !kept.contains(where: { $0.output == stream }) else { continue }
-      kept.append(group)
-      open += group.spec?.inputs ?? []
-    }
-    var ordinals = Set((current.groups.map(\.ordinal)) + current.deliveries.map(\.ordinal))
-    var result = ServicePlan(groups: [], deliveries: plan.deliveries)
-    result.groups = current.groups.filter { group in kept.contains { $0.output == group.output } }
-    for group in plan.groups where !kept.contains(where: { $0.output == group.output }) {
-      var fresh = group
-      while ordinals.contains(fresh.ordinal) { fresh.ordinal += 1 }
-      ordinals.insert(fresh.ordinal)
-      result.groups.append(fresh)
-    }
-    for index in result.deliveries.indices {
-      let output = result.deliveries[index].output
-      if let known = current.deliveries.first(where: { $0.output == output }) {
-        result.deliveries[index].ordinal = known.ordinal
-      } else {
-        while ordinals.contains(result.deliveries[index].ordinal) { result.deliveries[index].ordinal += 1 }
-        ordinals.insert(result.deliveries[index].ordinal)
-      }
-    }
-    return result
+  /// Whether a stream's node and everything upstream of it do their work.
+  private func isWell(_ stream: StreamKey, in plan: ServicePlan) -> Bool {
+    guard let group = plan[stream], isGood(group.node, for: stream) else { return false }
+    return group.spec?.inputs.allSatisfy { isWell($0, in: plan) } ?? true
   }
 
   // MARK: Proposing
@@ -142,10 +132,41 @@ extension Manager {
 
   private mutating func forgetBans(at now: Instant) {
     banned.removeAll { $0.value <= now }
+    unwilling.removeAll { $0.value <= now }
     wish.excluded = banned.keys
   }
 
   func isGood(_ node: NodeID, for stream: StreamKey) -> Bool {
     banned[node] == nil && !lost.contains(Seat(stream: stream, node: node))
+  }
+}
+
+extension ServicePlan {
+  /// The planner sees a service's own streams as streams to share. Where they are, the groups stay the service's own, with all
+  /// that they take from.
+  func keeping(_ base: ServicePlan) -> ServicePlan {
+    var kept: OrderedSet<StreamKey> = []
+    var open = groups.filter { $0.isShared && base[$0.output]?.node == $0.node }.map(\.output)
+    while let stream = open.popLast() {
+      guard let group = base[stream], kept.append(stream).inserted else { continue }
+      open += group.spec?.inputs ?? []
+    }
+    var ordinals = Set(base.groups.map(\.ordinal) + base.deliveries.map(\.ordinal))
+    func fresh(_ ordinal: UInt32) -> UInt32 {
+      var ordinal = ordinal
+      while !ordinals.insert(ordinal).inserted { ordinal += 1 }
+      return ordinal
+    }
+    var result = ServicePlan(groups: base.groups.filter { kept.contains($0.output) }, deliveries: deliveries)
+    for group in groups where !kept.contains(group.output) {
+      var new = group
+      new.ordinal = fresh(group.ordinal)
+      result.groups.append(new)
+    }
+    for index in result.deliveries.indices {
+      let known = base.deliveries.first { $0.output == result.deliveries[index].output }
+      result.deliveries[index].ordinal = known?.ordinal ?? fresh(result.deliveries[index].ordinal)
+    }
+    return result
   }
 }

@@ -52,7 +52,7 @@ extension Manager {
   }
 
   /// A group that another request left to this one is this one's own from now on; it takes its share of what that takes from.
-  private func takeUpLegacies(in plan: inout ServicePlan) {
+  func takeUpLegacies(in plan: inout ServicePlan) {
     for (stream, legacy) in legacies {
       guard let index = plan.groups.firstIndex(where: { $0.output == stream && $0.isShared }) else { continue }
       plan.groups[index].kind = .own(legacy.spec)
@@ -93,6 +93,7 @@ extension Manager {
       taken: group.providers, used: Array(plan.nodes))
     wish.planning.excluded = banned.keys
     for seat in lost where seat.stream == spec.output { wish.taken.append(seat.node) }
+    for seat in unwilling.keys where seat.stream == spec.output { wish.taken.append(seat.node) }
     return context.seat(wish).flatMap { wish.taken.contains($0) || banned[$0] != nil ? nil : $0 }
   }
 

@@ -111,8 +111,11 @@ extension Manager {
     }
     for node in silent { effects += onNodeLost(node, at: now, in: context) }
     renewals += 1
-    if case .running = state, renewals % Limits.standbySearch == 0, let current, lacksStandbys(current) {
-      effects += proceed(at: now, in: context)
+    changesInARow = 0
+    if case .running = state, let current {
+      let isUnfinished = !lost.isEmpty || !chosen.isEmpty || !legacies.isEmpty || current.nodes.contains { inForce[$0] == nil }
+      let isSearchDue = renewals % Limits.standbySearch == 0 && lacksStandbys(current)
+      if isUnfinished || isSearchDue { effects += proceed(at: now, in: context) }
     }
     return effects
   }

@@ -54,7 +54,11 @@ public struct Manager: Sendable {
   var unanswered: OrderedDictionary<NodeID, Int> = [:]
   /// Refusals for want of capacity, by node, since the plan was last in force.
   var refusals: OrderedDictionary<NodeID, Int> = [:]
+  /// Seats that refused to be a standby, and until when they are not asked again.
+  var unwilling: OrderedDictionary<Seat, Instant> = [:]
   var attempts = 0
+  /// Changes since the service last had all that it needs.
+  var changesInARow = 0
   var renewals = 0
 
   /// A manager to be.

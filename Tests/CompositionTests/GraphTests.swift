@@ -26,7 +26,8 @@ private func talk(_ change: (inout SourceDescription) -> Void = { _ in }) -> Sou
 }
 
 private func graph(_ document: String, _ source: SourceDescription = talk()) throws -> ComponentGraph {
-  try GraphBuilder.graph(for: try ServiceRequest(document: "source: millrace://\(node)/talk.mkv\n" + document), on: source)
+  try GraphBuilder.graph(
+    for: try ServiceRequest(document: "source: millrace://\(node)/talk.mkv\n" + document), on: source)
 }
 
 private func chain(_ document: String, _ source: SourceDescription = talk()) throws -> [String] {
@@ -55,13 +56,17 @@ struct GraphTests {
   func defaults() throws {
     #expect(
       try chain("") == [
-        "source.video", "video.vp8", "source.audio", "audio.resample", "audio.opus", "mux.webm", "source.text", "mux.webvtt",
+        "source.video", "video.vp8", "source.audio", "audio.resample", "audio.opus", "mux.webm", "source.text",
+        "mux.webvtt",
       ])
   }
 
   @Test("makes each of the four media kinds")
   func kinds() throws {
-    #expect(try chain("audio: none\ncaptions: none\nvideo: {height: 360}") == ["source.video", "video.scale", "video.vp8", "mux.webm"])
+    #expect(
+      try chain("audio: none\ncaptions: none\nvideo: {height: 360}") == [
+        "source.video", "video.scale", "video.vp8", "mux.webm",
+      ])
     #expect(try chain("video: none\ncaptions: none") == ["source.audio", "audio.resample", "audio.opus", "mux.ogg"])
     #expect(try chain("delivery: webvtt") == ["source.text", "mux.webvtt"])
     #expect(try chain("delivery: mp4").contains("video.h264"))
@@ -72,7 +77,8 @@ struct GraphTests {
     let document = "video: {fps: 15, height: 360, overlay: {text: Hi}, captions: burn}\naudio: none"
     #expect(
       try chain(document) == [
-        "source.video", "video.fps", "video.scale", "video.overlay", "source.text", "video.burn", "video.vp8", "mux.webm",
+        "source.video", "video.fps", "video.scale", "video.overlay", "source.text", "video.burn", "video.vp8",
+        "mux.webm",
       ])
     let faster = try chain("video: {fps: 60, height: 360, overlay: {text: Hi}}\naudio: none\ncaptions: none")
     #expect(faster == ["source.video", "video.scale", "video.overlay", "video.fps", "video.vp8", "mux.webm"])
@@ -106,7 +112,9 @@ struct GraphTests {
     #expect(try chain("", silent) == ["source.video", "video.vp8", "mux.webm"])
     let sound = talk { $0.tracks.removeAll { $0.kind != .audio } }
     #expect(try chain("", sound).last == "mux.ogg")
-    let pictures = talk { $0.tracks[2].codec = "hdmv_pgs_subtitle"; $0.tracks.remove(at: 3) }
+    let pictures = talk {
+      $0.tracks[2].codec = "hdmv_pgs_subtitle"; $0.tracks.remove(at: 3)
+    }
     #expect(try !chain("", pictures).contains("source.text"))
   }
 
@@ -117,14 +125,21 @@ struct GraphTests {
     #expect(try refusal("video: {captions: burn}", silent) == "captions: the source has no text; it has video (h264)")
     #expect(try refusal("delivery: webvtt", silent) == "captions: the source has no text; it has video (h264)")
     #expect(try refusal("video: none", silent) == "delivery: nothing is left to deliver; the source has video (h264)")
-    #expect(try refusal("delivery: ogg", silent) == "delivery: nothing is left to deliver as ogg; the source has video (h264)")
+    #expect(
+      try refusal("delivery: ogg", silent) == "delivery: nothing is left to deliver as ogg; the source has video (h264)"
+    )
     #expect(
       try refusal("captions: {language: fr}")
         == "captions.language: the source has no text in “fr”; it has eng, de-AT")
-    let pictures = talk { $0.tracks[2].codec = "hdmv_pgs_subtitle"; $0.tracks.remove(at: 3) }
-    #expect(try refusal("captions: {}", pictures) == "captions: the source's are pictures (hdmv_pgs_subtitle), not text")
+    let pictures = talk {
+      $0.tracks[2].codec = "hdmv_pgs_subtitle"; $0.tracks.remove(at: 3)
+    }
+    #expect(
+      try refusal("captions: {}", pictures) == "captions: the source's are pictures (hdmv_pgs_subtitle), not text")
     #expect(try refusal("", talk { $0.tracks[0].width = 0 }) == "video: the source's picture is 0x720 pixels")
-    #expect(try refusal("", talk { $0.tracks = [] }) == "delivery: nothing is left to deliver; the source has no tracks that can be used")
+    #expect(
+      try refusal("", talk { $0.tracks = [] })
+        == "delivery: nothing is left to deliver; the source has no tracks that can be used")
     var request = ServiceRequest(source: SourceReference("millrace://\(node)/a")!)
     var wish = VideoWish()
     wish.codec = .h264
@@ -154,7 +169,8 @@ struct GraphTests {
       }
     }
     #expect(graph.outputs.map(\.name) == ["main", "captions"])
-    #expect(uses.enumerated().allSatisfy { index, count in count == (graph.outputs.contains { $0.root == index } ? 0 : 1) })
+    #expect(
+      uses.enumerated().allSatisfy { index, count in count == (graph.outputs.contains { $0.root == index } ? 0 : 1) })
     #expect(graph.outputs.map(\.stages.count).reduce(0, +) == graph.stages.count)
     let shifts = graph.stages.filter { $0.component == "text.shift" }
     #expect(shifts.count == 2 && shifts[0].key == shifts[1].key, "what two outputs share has one key, to be run once")
@@ -173,7 +189,9 @@ struct GraphTests {
     for document in ["pacing: max\n", "start: 5s\n"] {
       #expect(Set(try keys(document + "video: {height: 360, overlay: {text: Hi}}")).isDisjoint(with: base))
     }
-    #expect(Set(try keys("video: {height: 360, overlay: {text: Hi}}", talk { $0.key = SourceKey(.zero) })).isDisjoint(with: base))
+    #expect(
+      Set(try keys("video: {height: 360, overlay: {text: Hi}}", talk { $0.key = SourceKey(.zero) })).isDisjoint(
+        with: base))
     #expect(Set(base).count == base.count)
   }
 
@@ -208,7 +226,8 @@ struct CatalogueTests {
   func names() {
     #expect(
       Array(Catalogue.standard.components.keys) == [
-        "source.video", "source.audio", "source.text", "video.fps", "video.scale", "video.overlay", "video.burn", "video.vp8",
+        "source.video", "source.audio", "source.text", "video.fps", "video.scale", "video.overlay", "video.burn",
+        "video.vp8",
         "video.h264", "audio.resample", "audio.opus", "text.shift", "mux.webm", "mux.mp4", "mux.ogg", "mux.webvtt",
       ])
     for component in Catalogue.standard.components.values {
@@ -228,14 +247,18 @@ struct CatalogueTests {
       try Catalogue.standard.checked("video.vp8", [.init("bitrate", .integer(500_000))])
         == [.init("bitrate", .integer(500_000)), .init("gop", .integer(60)), .init("speed", .integer(8))])
     #expect(refusal("video.scael", []) == "there is no component “video.scael” — did you mean “video.scale”?")
-    #expect(refusal("video.scale", [.init("width", .integer(640))]) == "video.scale: height is missing; allowed: 2 to 16384")
+    #expect(
+      refusal("video.scale", [.init("width", .integer(640))]) == "video.scale: height is missing; allowed: 2 to 16384")
     #expect(
       refusal("video.vp8", [.init("bitrate", .integer(1))])
         == "video.vp8: bitrate: “1” is not allowed; allowed: 50000 to 50000000")
-    #expect(refusal("video.vp8", [.init("bitrate", .text("x"))]) == "video.vp8: bitrate: “x” is not allowed; allowed: 50000 to 50000000")
+    #expect(
+      refusal("video.vp8", [.init("bitrate", .text("x"))])
+        == "video.vp8: bitrate: “x” is not allowed; allowed: 50000 to 50000000")
     #expect(refusal("mux.ogg", [.init("a", .flag(true))]) == "mux.ogg: there is no parameter “a”; allowed: none")
     #expect(
-      refusal("text.shift", [.init("offset", .integer(1)), .init("offset", .integer(2))]) == "text.shift: offset stands twice")
+      refusal("text.shift", [.init("offset", .integer(1)), .init("offset", .integer(2))])
+        == "text.shift: offset stands twice")
     #expect(
       refusal("video.overlay", [.init("text", .text("a\nb"))])
         == "video.overlay: text: “a\nb” is not allowed; allowed: one line of at most 512 bytes")

@@ -50,11 +50,11 @@ struct BruteForceTests {
   /// A small overlay of anything: places, loads up to saturation, thin links, few slots, partial offers, running streams.
   private static func overlay(_ random: inout SeededRandom) -> PlacementInputs {
     let graph = Overlay.graph(documents[random.index(below: documents.count)])
-    let names = Array("abc".prefix(2 + random.index(below: 2)))
+    let names = Array("abcd".prefix(2 + random.index(below: 3)))
     let nodes = names.map { name in
       var node = Overlay.node(name, random.fraction() * 60, random.fraction() * 60)
       if name != "a" {
-        node.offers = OrderedSet(Overlay.all.filter { _ in random.fraction() < 0.8 })
+        node.offers = OrderedSet(Overlay.all.filter { _ in random.fraction() < 0.9 })
       }
       if random.fraction() < 0.3 { node.host = "10.0.0.1" }
       node.load.cores = [0.5, 1, 4][random.index(below: 3)]
@@ -64,19 +64,23 @@ struct BruteForceTests {
       node.load.deadlineMisses = random.fraction() < 0.3 ? random.fraction() : 0
       node.load.slots = 1 + random.index(below: 4)
       node.rates = LinkRates(
-        upCapacity: Int64(1_000_000 + random.fraction() * 60_000_000), downCapacity: Int64(1_000_000 + random.fraction() * 60_000_000),
+        upCapacity: Int64(1_000_000 + random.fraction() * 60_000_000),
+        downCapacity: Int64(1_000_000 + random.fraction() * 60_000_000),
         upUsed: Int64(random.fraction() * 1_000_000))
       for other in names where other != name && random.fraction() < 0.3 {
-        node.paths.append(PathRate(to: Overlay.id(other), capacity: Int64(500_000 + random.fraction() * 40_000_000), used: 0))
+        node.paths.append(
+          PathRate(to: Overlay.id(other), capacity: Int64(500_000 + random.fraction() * 40_000_000), used: 0))
       }
       for stage in graph.stages where random.fraction() < 0.1 {
         node.serves.append(
-          ServedStream(key: stage.key, bitrate: stage.shape.bitrate(.intra), spareFanOut: random.index(below: 2), firstHeld: 0))
+          ServedStream(
+            key: stage.key, bitrate: stage.shape.bitrate(.intra), spareFanOut: random.index(below: 2), firstHeld: 0))
       }
       return node
     }
     var inputs = PlacementInputs(
-      graph: graph, nodes: nodes, client: ClientPlace(coordinate: Overlay.at(random.fraction() * 60, random.fraction() * 60)))
+      graph: graph, nodes: nodes,
+      client: ClientPlace(coordinate: Overlay.at(random.fraction() * 60, random.fraction() * 60)))
     if random.fraction() < 0.3 { inputs.client.portal = Overlay.id("b") }
     if random.fraction() < 0.3 { inputs.latencyBound = 200 + random.fraction() * 200 }
     return inputs
@@ -86,7 +90,7 @@ struct BruteForceTests {
   func equalsBruteForce() throws {
     var random = SeededRandom(seed: 2)
     var (planned, unplanned, joint, tried) = (0, 0, 0, 0)
-    for number in 0..<400 {
+    for number in 0..<600 {
       let inputs = Self.overlay(&random)
       let pool = Pool(inputs, using: &random)
       let ledger = Ledger(pool, .standard)
@@ -101,8 +105,12 @@ struct BruteForceTests {
         continue
       }
       planned += 1
-      let cost = try #require(found, "overlay \(number)").cost
-      #expect(abs(cost - truth.cost) <= 1e-6 * max(1, truth.cost), "overlay \(number): \(cost), by trying all \(truth.cost)")
+      guard let cost = found?.cost else {
+        Issue.record("overlay \(number) has a plan")
+        continue
+      }
+      #expect(
+        abs(cost - truth.cost) <= 1e-6 * max(1, truth.cost), "overlay \(number): \(cost), by trying all \(truth.cost)")
       #expect(bounds.cheapest! <= truth.cost + 1e-6, "the programme is a lower bound")
       if bounds.cheapest! < truth.cost - 1e-6 { joint += 1 }
     }
@@ -111,22 +119,24 @@ struct BruteForceTests {
     #expect(tried > 10_000)
   }
 
-  @Test("never books a node twice: two branches that each fit, but not together, part")
+  @Test("never books a node twice: stages that each fit on the near node, but not together, part")
   func jointCapacity() throws {
-    var worker = Overlay.node("b", 5, offers: Overlay.all.subtracting(Overlay.readers))
-    worker.load.cores = 1.6
-    var other = Overlay.node("c", 40, offers: worker.offers)
-    other.load.cores = 1.6
-    let source = Overlay.node("a", 0, offers: Overlay.readers)
-    let both = Overlay.inputs([source, worker, other], "video: {size: 1280x720, overlay: {text: Hi}, fps: 15}\naudio: none\ncaptions: none")
-    worker.load.cores = 3
-    let roomy = Overlay.inputs([source, worker, other], both.graph == Overlay.graph() ? nil : "video: {size: 1280x720, overlay: {text: Hi}, fps: 15}\naudio: none\ncaptions: none")
-    #expect(Set(try Overlay.place(roomy)) == ["a", "b"])
-    for decision in [try? Overlay.decide(both)].compactMap(\.self) {
-      var use: OrderedDictionary<NodeID, Double> = [:]
-      for group in decision.plan.groups { use[group.node, default: 0] += group.cores }
-      #expect(use.allSatisfy { node, cores in cores < 0.95 * (node == Overlay.id("a") ? 4 : 1.6) })
+    let away: OrderedSet<String> = ["video.scale", "video.overlay", "video.vp8", "mux.webm"]
+    func place(_ cores: Double) throws -> Plan {
+      var nodes = [
+        Overlay.node("a", 0, offers: Overlay.readers), Overlay.node("b", 5, offers: away),
+        Overlay.node("c", 60, offers: away),
+      ]
+      nodes[1].load.cores = cores
+      let document = "video: {size: 1278x720, overlay: {text: Hi}}\naudio: none\ncaptions: none"
+      return try Overlay.decide(Overlay.inputs(nodes, document)).plan
     }
+    let whole = try place(4)
+    #expect(Overlay.letters(whole) == "abbbb")
+    let parted = try place(1.6)
+    #expect(parted.nodes.count > 2, "\(Overlay.letters(parted))")
+    let onNear = parted.groups.filter { $0.node == Overlay.id("b") }.map(\.cores).reduce(0, +)
+    #expect(onNear < 1.6 * Limits.nodeCeiling)
   }
 
   @Test("of a large overlay is quick and proved")
@@ -142,7 +152,9 @@ struct BruteForceTests {
       node.load.ownCPU = random.fraction() * 0.9
       nodes.append(node)
     }
-    let inputs = Overlay.inputs(nodes, client: Overlay.at(150, 150), "video: {height: 360, overlay: {text: Hi}, captions: burn}\ncaptions: {deliver: webvtt}")
+    let inputs = Overlay.inputs(
+      nodes, client: Overlay.at(150, 150),
+      "video: {height: 360, overlay: {text: Hi}, captions: burn}\ncaptions: {deliver: webvtt}")
     let decision = try Overlay.decide(inputs)
     #expect(decision.plan.isProved)
   }

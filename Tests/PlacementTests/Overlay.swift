@@ -44,7 +44,9 @@ struct Overlay {
   }
 
   /// A request on the source shared by node `a`.
-  static func graph(_ document: String = "video: {height: 360, overlay: {text: Hi}}\naudio: none\ncaptions: none") -> ComponentGraph {
+  static func graph(_ document: String = "video: {height: 360, overlay: {text: Hi}}\naudio: none\ncaptions: none")
+    -> ComponentGraph
+  {
     let request = try! ServiceRequest(document: "source: millrace://\(id("a"))/talk.mkv\n" + document)
     return try! GraphBuilder.graph(for: request, on: source)
   }
@@ -53,7 +55,9 @@ struct Overlay {
     PlacementInputs(graph: document.map { graph($0) } ?? graph(), nodes: nodes, client: ClientPlace(coordinate: client))
   }
 
-  static func decide(_ inputs: PlacementInputs, seed: UInt64 = 1, weights: CostWeights = .standard) throws -> Placer.Decision {
+  static func decide(_ inputs: PlacementInputs, seed: UInt64 = 1, weights: CostWeights = .standard) throws
+    -> Placer.Decision
+  {
     var random = SeededRandom(seed: seed)
     return try Placer(weights: weights).place(inputs, using: &random)
   }

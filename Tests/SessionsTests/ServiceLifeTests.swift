@@ -46,7 +46,6 @@ import Vocabulary
     let service = yard.manager(of: order.request)!
     #expect(service.phase == .running)
     #expect(service.current?[ChainPlanner.stream([1], 1)]?.node == yard.node(2))
-    #expect(service.wish.corrections[yard.node(1)]?.slots == 0)
     #expect(yard.isStreaming)
   }
 

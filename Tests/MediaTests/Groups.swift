@@ -1,0 +1,89 @@
+import Base
+import Foundation
+import Testing
+import Vocabulary
+
+@testable import Media
+
+/// A stream as a node keeps it.
+struct Track {
+  var format: MediaFormat
+  var packets: [Packet]
+  var damage: MediaFailure?
+
+  /// Muxed: what a client receives.
+  var file: [UInt8] { format.extradata + packets.flatMap(\.payload) }
+}
+
+func stage(_ id: Int, _ component: String, _ parameters: KeyValuePairs<String, ParameterValue> = [:], from inputs: StageInput...) -> StageSpec {
+  StageSpec(id: id, component: component, parameters: parameters.map { .init($0.key, $0.value) }, inputs: inputs)
+}
+
+func group(_ stages: StageSpec..., mezzanine: Mezzanine = .intra, cap: Int64 = 0) -> GroupSpec {
+  let sockets = stages.flatMap(\.inputs).filter { if case .socket = $0 { true } else { false } }.count
+  let key = StreamKey(Bytes32.zero)
+  return GroupSpec(stages: stages, inputs: Array(repeating: key, count: sockets), output: key, mezzanine: mezzanine, rateCap: cap)
+}
+
+func source(_ id: Int, _ kind: String, stream: Int, pacing: String = "max", start: Int64 = 0) -> StageSpec {
+  stage(id, "source.\(kind)", ["stream": .integer(Int64(stream)), "pacing": .text(pacing), "start": .integer(start)])
+}
+
+/// Runs a group to its end within this process. Inputs are fed as a node would: resumed, from the origins of the packet
+/// after which the group resumes, and not one packet more.
+func run(_ group: GroupSpec, source: String = "", inputs: [Track] = [], after packet: Packet? = nil) throws -> Track {
+  var track: Track?
+  var job = GroupRunner.Job(group: group, sourcePath: source)
+  if let packet { job.resume = (Position(packet.position.index + 1), packet.origins) }
+  let runner = try GroupRunner(
+    job,
+    emit: { event in
+      switch event {
+      case .format(let format): track = Track(format: format, packets: [])
+      case .packet(let packet): track?.packets.append(packet)
+      case .end: break
+      }
+    }, onConsumed: { _, _ in })
+  for (socket, input) in inputs.enumerated() {
+    let from = packet.map { packet in packet.origins.first { $0.input == UInt32(socket) }?.position.index ?? 0 } ?? 0
+    try runner.arrive(input.format, socket: socket)
+    for packet in input.packets where packet.position.index >= from { try runner.arrive(packet, socket: socket, now: .zero) }
+    try runner.arriveEnd(socket: socket)
+  }
+  var now = Instant.zero
+  loop: while true {
+    switch try runner.pump(now: now) {
+    case .progressed: continue
+    case .notBefore(let moment): now = moment
+    case .starved(let socket):
+      Issue.record("input \(socket) starved though it had ended")
+      break loop
+    case .ended: break loop
+    }
+  }
+  var result = try #require(track)
+  result.damage = runner.damage
+  return result
+}
+
+/// Resumes a group after each of some packets, and checks that exactly the positions after it come, each once, at its time.
+func checkResume(
+  _ group: GroupSpec, source: String = "", inputs: [Track] = [], at places: [Double] = [0, 0.3, 0.55, 0.8, 1],
+  exact: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+  let whole = try run(group, source: source, inputs: inputs)
+  #expect(whole.packets.map(\.position.index) == Array(0..<UInt64(whole.packets.count)), sourceLocation: sourceLocation)
+  for place in places {
+    let cut = Int(place * Double(whole.packets.count - 1))
+    let rest = try run(group, source: source, inputs: inputs, after: whole.packets[cut])
+    let expected = whole.packets[(cut + 1)...]
+    #expect(rest.packets.map(\.position) == expected.map(\.position), "after \(cut)", sourceLocation: sourceLocation)
+    #expect(rest.packets.map(\.timestamp) == expected.map(\.timestamp), "after \(cut)", sourceLocation: sourceLocation)
+    #expect(rest.packets.map(\.duration) == expected.map(\.duration), "after \(cut)", sourceLocation: sourceLocation)
+    #expect(rest.format == whole.format, sourceLocation: sourceLocation)
+    if whole.format.kind == .video, let first = rest.packets.first {
+      #expect(first.isKey, "a fresh encoder begins with a key frame", sourceLocation: sourceLocation)
+    }
+    if exact { #expect(rest.packets.map(\.payload) == expected.map(\.payload), "after \(cut)", sourceLocation: sourceLocation) }
+  }
+}

@@ -22,10 +22,10 @@ extension PortalResponder {
       throw error
     }
     let opening = OpenStream(slots: slots)
-    let period = keepAlive
+    let (period, channel) = (keepAlive, context.channel)
     return Answers.stream(type: "text/event-stream") { writer in
       defer { opening.close() }
-      let feed = EventFeed(source, keepAlive: period)
+      let feed = EventFeed(source, keepAlive: period, channel: channel)
       defer { feed.stop() }
       try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
       let out = Unshared(writer)
@@ -43,14 +43,17 @@ private struct EventFeed {
   let lines: AsyncStream<String>
   private let tasks: [Task<Void, Never>]
 
-  init(_ source: AsyncStream<ServiceEvent>, keepAlive: Duration) {
+  init(_ source: AsyncStream<ServiceEvent>, keepAlive: Duration, channel: any Channel) {
     let (lines, out) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingOldest(Limits.portalEventBacklog))
     self.lines = lines
     let events = Task {
       for await event in source {
         guard let bytes = try? PortalJSON.encode(event) else { continue }
         let text = "id: \(event.sequence)\ndata: \(String(decoding: bytes, as: UTF8.self))\n\n"
-        if case .dropped = out.yield(text) { break }
+        if case .dropped = out.yield(text) {
+          channel.close(promise: nil)
+          break
+        }
       }
       out.finish()
     }

@@ -64,8 +64,7 @@ let rooms = [
     name: "Portal", below: ["Base"],
     products: nio + [
       .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "HTTPTypes", package: "swift-http-types"),
-      .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
-      .product(name: "Logging", package: "swift-log"),
+      .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
     ],
     exclude: ["Page"]),
   Room(name: "Lab", below: ["Base", "Identity", "Vocabulary", "Wire", "Core"]),

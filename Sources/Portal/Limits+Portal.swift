@@ -11,6 +11,8 @@ extension Limits {
   public static let portalKeepAlive = Duration.seconds(15)
   /// A connection on which a request does not make progress for this long is closed.
   public static let portalIdle = Duration.seconds(30)
+  /// What a stopping portal gives to answers under way; streams are cut at once.
+  public static let portalGrace = Duration.seconds(2)
   /// An `Idempotency-Key`, in characters.
   public static let idempotencyKeyCharacters = 255
   /// Delivery bytes that the kernel may hold unsent: what a client has not taken shall stay in the replay window, not in buffers.

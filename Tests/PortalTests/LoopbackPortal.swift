@@ -23,10 +23,17 @@ func withPortal<Result: Sendable>(
     }
     out.finish()
   }
-  defer { running.cancel() }
   var iterator = ports.makeAsyncIterator()
   let port = try #require(await iterator.next())
-  return try await body(try PortalClient("http://127.0.0.1:\(port)", patience: .seconds(10)))
+  let result: Swift.Result<Result, any Error>
+  do {
+    result = .success(try await body(try PortalClient("http://127.0.0.1:\(port)", patience: .seconds(10))))
+  } catch {
+    result = .failure(error)
+  }
+  running.cancel()
+  await running.value
+  return try result.get()
 }
 
 /// A bare connection: for bytes that no client library would send, and for clients that do not read.

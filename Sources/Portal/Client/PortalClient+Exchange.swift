@@ -80,8 +80,7 @@ extension PortalClient {
   private static func typed(_ error: any Error, peer: String) -> PortalClientError {
     switch error {
     case let error as PatienceHandler.Exhausted: .silent(peer: peer, seconds: Int(error.limit.seconds))
-    case is HTTPParserError: .brokenAnswer("not HTTP")
-    case is CancellationError: .cutOff(peer: peer)
+    case let error as HTTPParserError where error != .invalidEOFState: .brokenAnswer("not HTTP")
     default: .cutOff(peer: peer)
     }
   }

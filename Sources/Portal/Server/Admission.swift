@@ -1,6 +1,6 @@
 import Base
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 
 /// What a request must satisfy before anyone looks at what it asks.

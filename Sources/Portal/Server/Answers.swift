@@ -1,5 +1,5 @@
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 
 /// Responses, all with the same defences: nothing is sniffed, embedded elsewhere, or kept by caches.

@@ -1,31 +1,24 @@
 import Base
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import NIOCore
 
 /// Server-sent events (WHATWG HTML §9.2): each an `id` and one line of JSON, without event names, so that a page's `onmessage`
 /// sees all of them; the kind is in the JSON.
 extension PortalResponder {
-  func events(of service: String?, _ request: Request, _ context: PortalContext) async throws -> Response {
+  func events(of service: String?, _ request: Request, _ channel: any Channel) async throws -> Response {
     let after = try request.headers[.lastEvent].map { text throws(Problem) in
       guard let sequence = UInt64(text) else {
         throw .badRequest("Last-Event-ID", value: String(text.prefix(64)), detail: "The ID of an event is a number.")
       }
       return sequence
     }
-    try slots.take()
-    let source: AsyncStream<ServiceEvent>
-    do {
-      source = try await backend.events(of: service, after: after)
-    } catch {
-      slots.release()
-      throw error
-    }
-    let opening = OpenStream(slots: slots)
+    let stream = try streams.open(on: channel)
+    let source = try await backend.events(of: service, after: after)
     let period = keepAlive
     return Answers.stream(type: "text/event-stream") { writer in
-      defer { opening.close() }
-      let feed = EventFeed(source, keepAlive: period)
+      defer { stream.close() }
+      let feed = EventFeed(source, keepAlive: period, channel: channel)
       defer { feed.stop() }
       try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
       let out = Unshared(writer)
@@ -43,14 +36,17 @@ private struct EventFeed {
   let lines: AsyncStream<String>
   private let tasks: [Task<Void, Never>]
 
-  init(_ source: AsyncStream<ServiceEvent>, keepAlive: Duration) {
+  init(_ source: AsyncStream<ServiceEvent>, keepAlive: Duration, channel: any Channel) {
     let (lines, out) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingOldest(Limits.portalEventBacklog))
     self.lines = lines
     let events = Task {
       for await event in source {
         guard let bytes = try? PortalJSON.encode(event) else { continue }
         let text = "id: \(event.sequence)\ndata: \(String(decoding: bytes, as: UTF8.self))\n\n"
-        if case .dropped = out.yield(text) { break }
+        if case .dropped = out.yield(text) {
+          channel.close(promise: nil)
+          break
+        }
       }
       out.finish()
     }

@@ -1,12 +1,11 @@
 import Base
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import NIOCore
-import Synchronization
 
 /// Delivery over HTTP: a progressive body that players append, or frames with positions (``ChunkFrame``) for `millrace request`.
 extension PortalResponder {
-  func media(_ service: String, output: String?, _ request: Request, _ context: PortalContext) async throws -> Response {
+  func media(_ service: String, output: String?, _ request: Request, _ channel: any Channel) async throws -> Response {
     let from = try request.uri.queryParameters["from"].map { text throws(Problem) in
       guard let position = UInt64(text) else {
         throw .badRequest("from", value: String(text.prefix(64)), detail: "A position is a whole number from 0.")
@@ -14,25 +13,13 @@ extension PortalResponder {
       return position
     }
     let isFramed = request.headers[.accept]?.contains(ChunkFrame.mimeType) ?? false
-    try slots.take()
-    let delivery: any Delivery
-    do {
-      delivery = try await backend.openDelivery(of: service, output: output, from: from)
-    } catch {
-      slots.release()
-      throw error
-    }
-    let opening = OpenStream(slots: slots, delivery: delivery)
-    let channel = context.channel
+    let stream = try streams.open(on: channel)
+    let delivery = try await backend.openDelivery(of: service, output: output, from: from)
+    stream.onClose { await delivery.close() }
     var response = Answers.stream(type: isFramed ? ChunkFrame.mimeType : delivery.mimeType) { writer in
-      do {
-        let out = Unshared(DeliveryWriter(writer: writer, channel: channel, isFramed: isFramed))
-        try await request.body.consumeWithCancellationOnInboundClose { _ in try await out.value.pass(delivery) }
-        await opening.finish()
-      } catch {
-        await opening.finish()
-        throw error
-      }
+      defer { stream.close() }
+      let out = Unshared(DeliveryWriter(writer: writer, channel: channel, isFramed: isFramed))
+      try await request.body.consumeWithCancellationOnInboundClose { _ in try await out.value.pass(delivery) }
       try await writer.finish(nil)
     }
     response.headers[.service] = service
@@ -84,42 +71,6 @@ private struct DeliveryWriter {
       let unsentLowWater = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: 25))  // TCP_NOTSENT_LOWAT
       try? await channel.setOption(unsentLowWater, value: SocketOptionValue(Limits.portalUnsentBytes)).get()
     #endif
-  }
-}
-
-/// Gives back a stream's slot and closes its delivery, once, even when the response is never written.
-final class OpenStream: Sendable {
-  private let slots: StreamSlots
-  private let delivery: (any Delivery)?
-  private let isOpen = Mutex(true)
-
-  init(slots: StreamSlots, delivery: (any Delivery)? = nil) {
-    self.slots = slots
-    self.delivery = delivery
-  }
-
-  func close() {
-    guard takeOpen() else { return }
-    slots.release()
-  }
-
-  func finish() async {
-    guard takeOpen() else { return }
-    slots.release()
-    await delivery?.close()
-  }
-
-  private func takeOpen() -> Bool {
-    isOpen.withLock { isOpen in
-      defer { isOpen = false }
-      return isOpen
-    }
-  }
-
-  deinit {
-    guard takeOpen() else { return }
-    slots.release()
-    if let delivery { Task { await delivery.close() } }
   }
 }
 

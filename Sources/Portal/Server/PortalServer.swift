@@ -1,5 +1,4 @@
 import Base
-import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -90,31 +89,53 @@ public struct PortalServer: Sendable {
     self.logger = logger
   }
 
-  /// Serves until the calling task is cancelled; open streams are then closed.
+  /// Serves until the calling task is cancelled: then it stops listening, cuts open streams, lets other answers finish for
+  /// ``Limits/portalGrace`` and returns.
   /// - Parameter onListening: called once with the port that the kernel gave.
   /// - Throws: ``ListeningError`` when it cannot begin.
   public func run(onListening: @escaping @Sendable (_ port: Int) -> Void = { _ in }) async throws(ListeningError) {
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .warning)
     let names = configuration.names
+    let streams = OpenStreams(limit: configuration.streams)
     let responder = PortalResponder(
-      backend: backend,
-      admission: Admission(names: configuration.isLoopback || !names.isEmpty ? names : nil),
-      slots: StreamSlots(configuration.streams), keepAlive: configuration.keepAlive, logger: logger)
-    let application = Application(
-      responder: responder,
-      server: .http1(configuration: .init(idleTimeout: .nanoseconds(Limits.portalIdle.nanoseconds))),
-      configuration: ApplicationConfiguration(
-        address: .hostname(configuration.host, port: configuration.port), serverName: "Millrace",
+      backend: backend, admission: Admission(names: configuration.isLoopback || !names.isEmpty ? names : nil),
+      streams: streams, keepAlive: configuration.keepAlive, logger: logger)
+    let (listening, begun) = AsyncStream<Void>.makeStream()
+    let server = Server(
+      childChannelSetup: HTTP1Channel(
+        responder: { request, writer, channel in
+          let response = await responder.respond(to: request, on: channel)
+          try await writer.write(response: response.head, body: response.body)
+        }, configuration: .init(idleTimeout: .nanoseconds(Limits.portalIdle.nanoseconds))),
+      configuration: ServerConfiguration(
+        address: .hostname(configuration.host, port: configuration.port), serverName: nil,
         availableConnectionsDelegate: MaximumAvailableConnections(Limits.portalConnections, logger: quiet)),
-      onServerRunning: { channel in onListening(channel.localAddress?.port ?? 0) },
-      eventLoopGroupProvider: .shared(group), logger: quiet)
-    do {
-      try await application.run()
-    } catch is CancellationError {
-      return
-    } catch {
-      if Task.isCancelled { return }
+      onServerRunning: { channel in
+        onListening(channel.localAddress?.port ?? 0)
+        begun.finish()
+      },
+      eventLoopGroup: group, logger: quiet)
+    let serving = Task {
+      defer { begun.finish() }
+      try await server.run()
+    }
+    let result = await withTaskCancellationHandler {
+      await serving.result
+    } onCancel: {
+      Task {
+        // A server that is stopped while it begins, or cancelled while it accepts, drops a connection that NIO will not have dropped.
+        for await _ in listening {}
+        streams.stop()
+        let overdue = Task {
+          try await Task.sleep(for: Limits.portalGrace)
+          serving.cancel()
+        }
+        try? await server.shutdownGracefully()
+        overdue.cancel()
+      }
+    }
+    if case .failure(let error) = result, !Task.isCancelled {
       throw ListeningError(error, host: configuration.host, port: configuration.port)
     }
   }

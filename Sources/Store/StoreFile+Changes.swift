@@ -27,7 +27,8 @@ extension StoreFile {
     case .forget(let request):
       try database.cachedStatement(sql: "DELETE FROM record WHERE request = ?").execute(arguments: [data(request)])
     case .expire(let now):
-      try database.cachedStatement(sql: "DELETE FROM record WHERE keep_until < ?").execute(arguments: [now.milliseconds])
+      try database.cachedStatement(sql: "DELETE FROM record WHERE keep_until < ?").execute(arguments: [now.milliseconds]
+      )
     case .know(let peer):
       try database.cachedStatement(sql: "INSERT OR REPLACE INTO peer (node, host, port, seen) VALUES (?, ?, ?, ?)")
         .execute(arguments: [data(peer.node), peer.address.host, Int(peer.address.port), peer.seen.milliseconds])

@@ -37,8 +37,8 @@ struct DatagramSessions<Address: Hashable & Sendable> {
     var address: Address
     var sent: Instant
     var cookie: [UInt8]
-    /// Challenges answered since there was last something to send: a peer cannot keep this one busy with them.
-    var challenges = 0
+    /// Challenges and welcomes looked at since this peer last had something to send: nobody can keep it busy with them.
+    var answers = 0
     var waiting: [(message: [UInt8], address: Address, since: Instant)] = []
   }
 
@@ -73,7 +73,7 @@ struct DatagramSessions<Address: Hashable & Sendable> {
     let isDue = outgoing.map { now - $0.sent >= Limits.greetingInterval } ?? true
     if outgoing == nil { outgoing = makeGreeting(to: address, now) }
     outgoing!.address = address
-    if isDue { outgoing!.challenges = 0 }
+    if isDue { outgoing!.answers = 0 }
     if outgoing!.waiting.count == Limits.messagesAwaitingWelcome {
       outgoing!.waiting.removeFirst()
       counters.unsent += 1
@@ -164,19 +164,18 @@ struct DatagramSessions<Address: Hashable & Sendable> {
 
   private mutating func onChallenge(_ datagram: [UInt8], _ now: Instant) -> [Action] {
     guard datagram.count == 10 + DatagramLayout.cookieBytes, let node = greeted[DatagramLayout.number(datagram, at: 2)],
-      let outgoing = greetings[node], outgoing.challenges < 4
+      let outgoing = greetings[node], outgoing.answers < 4
     else { return noise() }
-    greetings[node]!.challenges += 1
+    greetings[node]!.answers += 1
     greetings[node]!.cookie = Array(datagram[10...])
     return [greet(node, now)]
   }
 
   private mutating func onWelcome(_ datagram: [UInt8], from address: Address, _ now: Instant) -> [Action] {
-    guard datagram.count == 50, let node = greeted[DatagramLayout.number(datagram, at: 2)] else { return noise() }
-    guard strangers.take(at: now) else {
-      counters.rateLimited += 1
-      return []
-    }
+    guard datagram.count == 50, let node = greeted[DatagramLayout.number(datagram, at: 2)],
+      let outgoing = greetings[node], outgoing.answers < 4
+    else { return noise() }
+    greetings[node]!.answers += 1
     let incarnation = DatagramLayout.number(datagram, at: 10)
     guard let key = PairwiseKey(keys, ownIncarnation: self.incarnation, peer: node, peerIncarnation: incarnation)
     else { return noise() }

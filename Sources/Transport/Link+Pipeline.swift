@@ -8,7 +8,8 @@ extension Link {
   /// TLS, then frames, then this link.
   func addHandlers(to channel: any Channel) throws {
     // TLS gets to know early whether the key is acceptable at all, so that its alert tells the other end.
-    let verify: NIOSSLCustomVerificationCallback = { [expected = dialled?.node, bound = bound(to: channel)] chain, promise in
+    let (expected, bound) = (dialled?.node, NIOLoopBound(self, eventLoop: channel.eventLoop))
+    let verify: NIOSSLCustomVerificationCallback = { chain, promise in
       let node = NodeCertificate.node(of: chain)
       if channel.eventLoop.inEventLoop { bound.value.certified = node }
       promise.succeed(node != nil && (expected == nil || node == expected) ? .certificateVerified : .failed)
@@ -24,8 +25,6 @@ extension Link {
     let decoder = FrameDecoder { [unowned self] in frameLimit }
     try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), self])
   }
-
-  private func bound(to channel: any Channel) -> NIOLoopBound<Link> { NIOLoopBound(self, eventLoop: channel.eventLoop) }
 }
 
 /// What all connections between peers want of TCP.
@@ -50,6 +49,9 @@ extension LinkConfigurable {
     let deadAfter = Int32(Limits.linkDeadAfter.milliseconds)
     // What the kernel would hold back unsent stays in the frame queue, where it is seen and bounded.
     let unsentInKernel = Int32(128 << 10)
+    let reading = AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 2_048, maximum: 65_536)
+    let writing = ChannelOptions.Types.WriteBufferWaterMark(
+      low: Limits.linkInFlightBytes / 2, high: Limits.linkInFlightBytes)
     return
       linkOption(.tcpOption(.tcp_nodelay), value: 1)
       .linkOption(.socketOption(.so_keepalive), value: 1)
@@ -58,8 +60,8 @@ extension LinkConfigurable {
       .linkOption(.tcp(TCP_KEEPCNT), value: .init(deadAfter / 2_000))
       .linkOption(.tcp(TCP_USER_TIMEOUT), value: .init(deadAfter))
       .linkOption(.tcp(TCP_NOTSENT_LOWAT), value: .init(unsentInKernel))
-      .linkOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 2_048, maximum: 65_536))
-      .linkOption(.writeBufferWaterMark, value: .init(low: Limits.linkInFlightBytes / 2, high: Limits.linkInFlightBytes))
+      .linkOption(.recvAllocator, value: reading)
+      .linkOption(.writeBufferWaterMark, value: writing)
   }
 }
 

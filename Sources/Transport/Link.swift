@@ -64,6 +64,9 @@ final class Link: ChannelInboundHandler {
     return nil
   }
 
+  /// Completes when the connection is gone.
+  var closed: EventLoopFuture<Void>? { context?.channel.closeFuture }
+
   var remote: PeerAddress? { PeerAddress(context?.remoteAddress) }
 
   var info: LinkInfo? {
@@ -128,7 +131,8 @@ final class Link: ChannelInboundHandler {
       state = .greeting(node, theirs: hello)
     case (.helloAnswer(let wire), let hello?, let dialled?):
       if let failure = HelloAnswer.failure(wire) { throw failure }
-      rise(Hello(
+      rise(
+        Hello(
           version: hello.version, node: node, incarnation: hello.incarnation, overlay: hello.overlay,
           purpose: dialled.purpose))
     case (.hello(let wire), nil, nil): answer(wire, from: node)
@@ -179,11 +183,14 @@ final class Link: ChannelInboundHandler {
 
   func fail(_ failure: LinkFailure) {
     if case .down = state { return }
-    let node: NodeID? = switch state {
-    case .greeting(let node, _): node
-    default: certified
-    }
+    let node: NodeID? =
+      switch state {
+      case .greeting(let node, _): node
+      default: certified
+      }
     let (name, remote) = (name, remote)
+    // What the socket layer was given goes out before the connection ends.
+    if name != nil { context?.flush() }
     state = .down
     deadline?.cancel()
     pool.ended(self, name: name, node: node, remote: remote, failure)

@@ -135,16 +135,22 @@ public final class LinkPool: @unchecked Sendable {
     links[name]?.fail(reason)
   }
 
-  /// Ends all links and dials and stops listening. Nothing is delivered any more.
+  /// Ends all links and dials and stops listening; what the socket layer was given goes out first, for a second at
+  /// most. Nothing is delivered any more.
   public func stop() -> EventLoopFuture<Void> {
     eventLoop.preconditionInEventLoop()
     isStopped = true
     sweep?.cancel()
     for dial in dials.values { abandon(dial) }
     dials = [:]
-    for link in Array(links.values) + Array(strangers.values) { link.fail(.closedHere("it stops")) }
-    guard let server else { return eventLoop.makeSucceededVoidFuture() }
-    return server.close().flatMapErrorThrowing { _ in }
+    let ending = Array(links.values) + Array(strangers.values)
+    var closed = ending.compactMap(\.closed)
+    for link in ending { link.fail(.closedHere("it stops")) }
+    if let server { closed.append(server.close()) }
+    let done = eventLoop.makePromise(of: Void.self)
+    EventLoopFuture.andAllComplete(closed, on: eventLoop).cascade(to: done)
+    let patience = eventLoop.scheduleTask(in: .seconds(1)) { done.succeed() }
+    return done.futureResult.always { _ in patience.cancel() }
   }
 
   // MARK: Dialling

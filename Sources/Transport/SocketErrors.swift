@@ -28,9 +28,12 @@ public enum ListenError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .inUse(let address, let transport):
-      "cannot listen on \(address): the \(transport) port is in use; stop the other process or choose another with --listen"
-    case .notHere(let address): "cannot listen on \(address): this machine has no such address; choose one with --listen"
-    case .notAllowed(let address): "cannot listen on \(address): not permitted; choose a port from 1024 up with --listen"
+      "cannot listen on \(address): the \(transport) port is in use; stop the other process or choose another port "
+        + "with --listen"
+    case .notHere(let address):
+      "cannot listen on \(address): this machine has no such address; choose one with --listen"
+    case .notAllowed(let address):
+      "cannot listen on \(address): not permitted; choose a port from 1024 up with --listen"
     case .notAnAddress(let address): "cannot listen on \(address): \(address.host) is not an IP address"
     case .failed(let address, let reason): "cannot listen on \(address): \(reason)"
     }

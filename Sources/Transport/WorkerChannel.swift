@@ -93,8 +93,9 @@ public final class WorkerChannel: @unchecked Sendable {
   // MARK: The socket
 
   private func wrapSocket() {
+    let reading = AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 2_048, maximum: 65_536)
     let wrapped = ClientBootstrap(group: eventLoop)
-      .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 2_048, maximum: 65_536))
+      .channelOption(.recvAllocator, value: reading)
       .channelOption(
         .writeBufferWaterMark, value: .init(low: Limits.linkInFlightBytes / 2, high: Limits.linkInFlightBytes)
       )

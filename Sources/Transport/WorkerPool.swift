@@ -24,6 +24,7 @@ public final class WorkerPool: @unchecked Sendable {
   private var idle: [WorkerChannel] = []
   private var busy: [Int32: WorkerChannel] = [:]
   private var pause = Limits.workerRefillPause
+  private var notBefore = Instant.zero
   private var isRefillDue = false
   private var isStopped = false
   private var onStopped: EventLoopPromise<Void>?
@@ -52,11 +53,10 @@ public final class WorkerPool: @unchecked Sendable {
     eventLoop.preconditionInEventLoop()
     idle.removeAll(where: \.hasEnded)
     let worker = try idle.isEmpty ? WorkerChannel.start(path, arguments: arguments, on: eventLoop) : idle.removeFirst()
-    let pid = worker.pid
-    busy[pid] = worker
-    refill(after: Limits.workerRefillPause)
-    worker.listen { [weak self] event in
-      if case .ended = event { self?.ended(pid) }
+    busy[worker.pid] = worker
+    refill()
+    worker.listen { [weak self, unowned worker] event in
+      if case .ended = event { self?.ended(worker) }
       deliver(event)
     }
     return worker
@@ -83,32 +83,39 @@ public final class WorkerPool: @unchecked Sendable {
     idle.removeAll { $0 === worker }
     if isStopped { return finishStopping() }
     crashes += 1
-    refill(after: pause)
+    backOff()
+    refill()
+  }
+
+  private func ended(_ worker: WorkerChannel) {
+    busy[worker.pid] = nil
+    if isStopped { return finishStopping() }
+    // It did something before it ended: the executable is sound.
+    if worker.bytesReceived > 0 { (pause, notBefore) = (Limits.workerRefillPause, .zero) }
+  }
+
+  private func backOff() {
+    notBefore = .now(eventLoop) + pause
     pause = min(pause * 2, Limits.workerRefillPauseMost)
   }
 
-  private func ended(_ pid: Int32) {
-    busy[pid] = nil
-    // One that was taken has done something: the executable is sound.
-    pause = Limits.workerRefillPause
-    if isStopped { finishStopping() }
-  }
-
-  private func refill(after pause: Duration) {
-    guard !isRefillDue, !isStopped else { return }
+  private func refill() {
+    guard !isRefillDue, !isStopped, idle.count < ahead else { return }
     isRefillDue = true
-    eventLoop.scheduleTask(in: TimeAmount(pause)) {
+    let delay = max(Limits.workerRefillPause, notBefore - .now(eventLoop))
+    eventLoop.scheduleTask(in: TimeAmount(delay)) {
       self.isRefillDue = false
       guard !self.isStopped, self.idle.count < self.ahead else { return }
-      do throws(WorkerStartError) {
-        try self.addIdle()
-        self.lastFailure = nil
-        self.refill(after: Limits.workerRefillPause)
-      } catch {
-        self.lastFailure = error.description
-        self.refill(after: self.pause)
-        self.pause = min(self.pause * 2, Limits.workerRefillPauseMost)
+      if Instant.now(self.eventLoop) >= self.notBefore {
+        do throws(WorkerStartError) {
+          try self.addIdle()
+          self.lastFailure = nil
+        } catch {
+          self.lastFailure = error.description
+          self.backOff()
+        }
       }
+      self.refill()
     }
   }
 

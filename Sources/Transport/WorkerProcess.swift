@@ -39,7 +39,9 @@ struct WorkerProcess {
   ///
   /// Call it on a thread that lives as long as this process: the child asks to be killed with its parent *thread*.
   static func start(_ path: String, _ arguments: [String]) throws(WorkerStartError) -> WorkerProcess {
-    func fail(_ code: Int32) -> WorkerStartError { WorkerStartError(path: path, reason: String(cString: strerror(code))) }
+    func fail(_ code: Int32) -> WorkerStartError {
+      WorkerStartError(path: path, reason: String(cString: strerror(code)))
+    }
     var ends: [Int32] = [-1, -1]
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
       throw fail(errno)

@@ -38,7 +38,8 @@ struct KeyFileTests {
     let good = try String(contentsOfFile: path, encoding: .utf8)
     let seed = TextForm.base32(keys.seed.bytes)
     let other = TextForm.base32(KeyPair.generate().seed.bytes)
-    for bad in ["", "x", String(good.dropLast(60)), good.replacing(seed, with: other), good.replacing(seed, with: "a")] {
+    for bad in ["", "x", String(good.dropLast(60)), good.replacing(seed, with: other), good.replacing(seed, with: "a")]
+    {
       let handle = try #require(FileHandle(forWritingAtPath: path))
       try handle.truncate(atOffset: 0)
       try handle.write(contentsOf: Data(bad.utf8))

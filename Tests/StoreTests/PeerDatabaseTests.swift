@@ -217,9 +217,10 @@ struct PeerDatabaseTests {
     let folder = try Folder()
     let database = try folder.open()
     for part in 0..<6 {
-      try await database.store((0..<2_000).map { number in
-        .note(JournalLine(at: WallTime(milliseconds: Int64(part * 2_000 + number)), kind: "k", text: ""))
-      })
+      try await database.store(
+        (0..<2_000).map { number in
+          .note(JournalLine(at: WallTime(milliseconds: Int64(part * 2_000 + number)), kind: "k", text: ""))
+        })
     }
     let lines = try database.journal(last: 20_000)
     #expect(lines.count == Limits.journalLines)

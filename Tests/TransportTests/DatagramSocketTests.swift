@@ -68,7 +68,8 @@ struct DatagramSocketTests {
     }
     let garbage = [1, 2] + [UInt8](repeating: 9, count: 72)
     let noise = ContinuousClock().measure { for _ in 0..<rounds { _ = to.receive(garbage, from: 3, now: .zero) } }
-    print("figure: datagram of 400 B sealed and opened \(both.milliseconds * 1e3 / Double(rounds)) µs,",
+    print(
+      "figure: datagram of 400 B sealed and opened \(both.milliseconds * 1e3 / Double(rounds)) µs,",
       "a greeting of noise \(noise.milliseconds * 1e3 / Double(rounds)) µs")
     #expect(delivered == rounds)
     #expect(to.counters.keysMade == 1)

@@ -36,7 +36,8 @@ final class Inbox<Event: Sendable>: @unchecked Sendable {
         return true
       }
       self.loop.scheduleTask(in: time) {
-        if self.waiters.removeValue(forKey: id) != nil { promise.fail(Late(seen: self.events.map { "\($0)".prefix(120) })) }
+        guard self.waiters.removeValue(forKey: id) != nil else { return }
+        promise.fail(Late(seen: self.events.map { "\($0)".prefix(120) }))
       }
     }
     return try await promise.futureResult.get()

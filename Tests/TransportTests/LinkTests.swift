@@ -28,6 +28,23 @@ struct LinkTests {
     try await b.stop()
   }
 
+  @Test("what was sent before a peer stops arrives")
+  func lastWords() async throws {
+    let (a, b) = (try await LinkedPeer(), try await LinkedPeer())
+    let start = ContinuousClock().now
+    try await a.send([1], to: b.id, at: b.address)
+    _ = try await b.received([1])
+    print("figure: dial, TLS, HELLO and a first frame \((ContinuousClock().now - start).milliseconds) ms")
+    let words = [UInt8](repeating: 5, count: 100_000)
+    try await a.pool.eventLoop.flatSubmit {
+      a.pool.send(words, to: b.id, at: nil, purpose: .control)
+      return a.pool.stop()
+    }.get()
+    #expect(try await b.received(words) == a.id)
+    #expect(try await b.down() == .closed)
+    try await b.stop()
+  }
+
   @Test("a node that is not the expected one is refused before it hears a word")
   func wrongPin() async throws {
     let (a, b) = (try await LinkedPeer(), try await LinkedPeer())

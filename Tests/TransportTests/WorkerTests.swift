@@ -126,7 +126,7 @@ struct WorkerTests {
   func crashing() async throws {
     let pool = WorkerPool(path: "/bin/sh", arguments: ["-c", "exit 1"], ahead: 1, on: loop)
     try await loop.submit { try pool.start() }.get()
-    #expect(try await eventually(loop) { pool.crashes == 2 })
+    #expect(try await eventually(loop) { pool.crashes >= 2 })
     try await loop.flatSubmit { pool.stop() }.get()
     // Without pauses it would be hundreds by now.
     #expect(try await loop.submit { pool.crashes }.get() < 6)

@@ -6,7 +6,7 @@ import Vocabulary
 
 /// What happens to a peer's view of the members.
 public enum MemberInput: Sendable {
-  /// Begin; join through these, or alone.
+  /// Begin, or begin again after a leave; join through these, or alone.
   case join([(node: NodeID, address: PeerAddress)])
   /// Go in good order.
   case leave
@@ -63,7 +63,7 @@ public struct MemberDatagram: Hashable, Sendable {
     /// The answer to a ping of the same sequence number.
     case ack(Coordinate)
     /// Try that member for me.
-    case indirectPing(NodeID, PeerAddress)
+    case indirectPing(NodeID)
     /// I tried; it did not answer yet.
     case nack
   }

@@ -33,8 +33,16 @@ extension Limits {
   public static let datagramUpdates = 32
   /// An update is sent this many times, times log10 of the members.
   public static let retransmits = 4.0
+  /// News do not wait for the next probe: they go out this soon, with what else came meanwhile.
+  public static let gossipPause = Duration.milliseconds(150)
+  /// To so many members at a time.
+  public static let gossipFanOut = 2
+  /// Until each piece of news was sent so often; the rest of its retransmits rides on probes.
+  public static let urgentSends = 2
   /// Whole views are exchanged with one random member this often: what datagrams lost is mended.
   public static let exchangePeriod = Duration.seconds(60)
+  /// After a join the first exchange comes this soon, each later one after twice the time, up to ``exchangePeriod``.
+  public static let firstExchange = Duration.seconds(2)
   /// One dead member is tried this often: a healed partition is noticed.
   public static let reclaimPeriod = Duration.seconds(10)
   /// The dead are forgotten after this.

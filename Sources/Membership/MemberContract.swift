@@ -38,6 +38,8 @@ public enum MemberEffect: Sendable {
 public enum MembershipTimer: Hashable, Sendable {
   /// The next probe is due.
   case period
+  /// There are news that should not wait for it.
+  case gossip
   /// The direct probe of this sequence number was not answered in time.
   case indirect(UInt64)
   /// Neither was it by others.

@@ -78,6 +78,12 @@ extension MemberTable {
 
   // MARK: - What goes out
 
+  /// News spread faster than probes would carry them: a refutation races with a suspicion.
+  mutating func onGossip(using random: inout SeededRandom) -> [MemberEffect] {
+    isGossiping = false
+    return outgoing.hasNews ? nudge(Limits.gossipFanOut, using: &random) : []
+  }
+
   /// A datagram with the updates that fit. What is held against the addressee goes first (Lifeguard's buddy), with the record
   /// that this peer knows it by, so that one who came back under an older clock can go above it.
   mutating func datagram(

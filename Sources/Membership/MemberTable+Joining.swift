@@ -11,12 +11,13 @@ extension MemberTable {
     self.contacts = contacts.filter { $0.node != node }
     knocks = 0
     isJoined = false
+    exchangePause = Limits.firstExchange
     if own.body.isLeaving { renew(above: own.body.incarnation) { $0.isLeaving = false } }
     outgoing.add(.record(own.envelope), about: node)
     // The first probe comes at a time of its own, so that peers started together do not probe together.
     let effects: [MemberEffect] = [
       .setTimer(.period, at: now + .fromSeconds(Limits.probePeriod.seconds * (0.5 + random.fraction() / 2))),
-      .setTimer(.exchange, at: now + .fromSeconds(Limits.exchangePeriod.seconds * (0.5 + random.fraction()))),
+      .setTimer(.exchange, at: now + .fromSeconds(exchangePause.seconds * (0.75 + random.fraction() / 2))),
       .setTimer(.reclaim, at: now + Limits.reclaimPeriod),
     ]
     return effects + knock(at: now)
@@ -83,7 +84,8 @@ extension MemberTable {
 
   mutating func onExchangeDue(at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
     guard !own.body.isLeaving else { return [] }
-    let next = MemberEffect.setTimer(.exchange, at: now + .fromSeconds(Limits.exchangePeriod.seconds * (0.75 + random.fraction() / 2)))
+    exchangePause = min(Limits.exchangePeriod, exchangePause * 2)
+    let next = MemberEffect.setTimer(.exchange, at: now + .fromSeconds(exchangePause.seconds * (0.75 + random.fraction() / 2)))
     let partners = members.values.filter { $0.state == .alive && $0.speaksOurVersion }
     guard !partners.isEmpty else { return [next] }
     let partner = partners[random.index(below: partners.count)]

@@ -33,6 +33,8 @@ public struct MemberTable: Sendable {
   var round: [NodeID] = []
   var contacts: [(node: NodeID, address: PeerAddress)] = []
   var knocks = 0
+  var exchangePause = Limits.firstExchange
+  var isGossiping = false
   var isJoined = false
   var sequence: UInt64 = 0
   var verified = VerifiedDigests(capacity: 4_096)
@@ -93,6 +95,13 @@ public struct MemberTable: Sendable {
 
   /// Handles one input.
   public mutating func handle(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+    let effects = take(input, at: now, using: &random)
+    guard outgoing.hasNews, !isGossiping, members.values.contains(where: \.isMember) else { return effects }
+    isGossiping = true
+    return effects + [.setTimer(.gossip, at: now + .fromSeconds(Limits.gossipPause.seconds * (0.5 + random.fraction())))]
+  }
+
+  private mutating func take(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
     switch input {
     case .join(let contacts): onJoin(contacts, at: now, using: &random)
     case .leave: onLeave(using: &random)
@@ -109,6 +118,7 @@ public struct MemberTable: Sendable {
     switch timer {
     case .join: knock(at: now)
     case .period: onPeriod(at: now, using: &random)
+    case .gossip: onGossip(using: &random)
     case .indirect(let number): onSilence(number, using: &random)
     case .nack(let number): onErrandFailed(number)
     case .verdict(let number): onVerdict(number, at: now, using: &random)

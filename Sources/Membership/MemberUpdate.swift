@@ -57,7 +57,8 @@ extension MemberUpdate {
 struct UpdateQueue: Sendable {
   private var waiting: OrderedDictionary<NodeID, (update: MemberUpdate, sent: Int)> = [:]
 
-  var isEmpty: Bool { waiting.isEmpty }
+  /// Something has hardly been told yet.
+  var hasNews: Bool { waiting.values.contains { $0.sent < Limits.urgentSends } }
 
   mutating func add(_ update: MemberUpdate, about node: NodeID) {
     waiting.removeValue(forKey: node)

@@ -3,8 +3,6 @@ import Base
 extension Limits {
   /// A node tells how it fares at least this often, even when nothing moved.
   public static let reportInterval = Duration.seconds(10)
-  /// What it offers, serves and reaches is told again this often when it did not change: for those whom gossip missed.
-  public static let renewInterval = Duration.seconds(60)
   /// And at most this often, whatever moves.
   public static let reportPause = Duration.milliseconds(500)
   /// Bytes of reports beside one probe: a datagram's room less the probe, its updates and sealing. No part of a report is larger.

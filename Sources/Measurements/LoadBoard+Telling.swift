@@ -34,8 +34,7 @@ extension LoadBoard {
     let slot = ReportPart(node: node, sequence: 0, wall: WallTime(milliseconds: 0), content: content).slot
     guard let held = nodes[node]?.parts[slot] else { return .moved }
     if content.movedNoticeably(since: held.part.body.content) { return .moved }
-    if content.isEmptyPage { return .stale }
-    return now - held.received >= (slot == .pulse ? Limits.reportInterval : Limits.renewInterval) ? .due : .stale
+    return slot == .pulse && now - held.received >= Limits.reportInterval ? .due : .stale
   }
 
   private func hasNews(at now: Instant) -> Bool { contents.contains { judge($0, at: now) == .moved } }
@@ -68,7 +67,8 @@ extension LoadBoard {
 
   // MARK: - Beside a datagram
 
-  /// Parts to send beside a datagram: those of highest age × nearness × change, within `bytes` and the budget.
+  /// Parts to send beside a datagram, within `bytes` and the budget: the newest, nearest, most changed and least told first.
+  /// What came first goes first would be worse: where there is more to tell than the budget allows, old news then delay all.
   public mutating func piggyback(bytes: Int = Limits.reportBytes, at now: Instant) -> [SignedEnvelope] {
     allowance = min(Limits.reportBudget * Limits.reportSavings.seconds, allowance + (now - allowanceAt).seconds * Limits.reportBudget)
     allowanceAt = now
@@ -78,7 +78,6 @@ extension LoadBoard {
       guard candidate.size <= room, let held = nodes[candidate.node]?.parts[candidate.slot] else { continue }
       taken.append(held.part.envelope)
       nodes[candidate.node]!.parts[candidate.slot]!.sent += 1
-      nodes[candidate.node]!.parts[candidate.slot]!.toldAt = now
       room -= candidate.size
       allowance -= Double(candidate.size)
       if room < Limits.envelopeBytes { break }
@@ -100,8 +99,7 @@ extension LoadBoard {
       // Near nodes are what near peers place on; the own report has nobody else to begin with.
       let nearness = node == self.node ? 4 : 50 / (50 + (known.report.map { own.coordinate.roundTrip(to: $0.coordinate) } ?? 0))
       for (slot, held) in known.parts where held.sent < most {
-        let waiting = max(0.05, (now - held.toldAt).seconds)
-        let weight = waiting * nearness * (held.moved ? 1 : 0.25)
+        let weight = nearness * (held.moved ? 1 : 0.25) / (1 + (now - held.received).seconds) / Double(1 + held.sent)
         candidates.append(Candidate(node: node, slot: slot, size: held.part.bytes.count + Limits.envelopeBytes, weight: weight))
       }
     }
@@ -113,15 +111,5 @@ extension LoadBoard {
     var (rest, digits) = (Double(max(count, 10)), 0.0)
     while rest >= 10 { (rest, digits) = (rest / 10, digits + 1) }
     return digits + (rest - 1) / 9
-  }
-}
-
-extension ReportPart.Content {
-  var isEmptyPage: Bool {
-    switch self {
-    case .streams(_, let streams): streams.isEmpty
-    case .paths(_, let paths): paths.isEmpty
-    case .pulse, .offer: false
-    }
   }
 }

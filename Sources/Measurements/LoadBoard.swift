@@ -5,7 +5,8 @@ import Vocabulary
 /// All nodes' measurements as this one has them, and its own. Reports are signed by who measured, in parts that fit beside a
 /// probe, spread under a fixed budget of bytes a second whatever the number of members, and shown with their age.
 ///
-/// The own report is told when something moved noticeably, and its pulse every ``Base/Limits/reportInterval`` in any case. What
+/// The own report is told when something moved noticeably, and its pulse every ``Base/Limits/reportInterval`` in any case; whom
+/// gossip missed gets the rest with the next whole board. What
 /// was seen of a node by others (refusals, late frames, rates reached) corrects what it says of itself, and fades.
 public struct LoadBoard: Sendable {
   /// This node.
@@ -40,8 +41,6 @@ public struct LoadBoard: Sendable {
   struct Held: Sendable {
     var part: Signed<ReportPart>
     var received: Instant
-    /// When this node last told anybody of this slot.
-    var toldAt: Instant
     var sent = 0
     /// It differs noticeably from the one before.
     var moved: Bool
@@ -128,8 +127,7 @@ public struct LoadBoard: Sendable {
     var known = nodes[part.signer] ?? Known()
     let before = known.parts[part.body.slot]
     let moved = before.map { part.body.content.movedNoticeably(since: $0.part.body.content) } ?? true
-    // A slot never told of waits as long as one told of an interval ago.
-    known.parts[part.body.slot] = Held(part: part, received: now, toldAt: before?.toldAt ?? now - Limits.reportInterval, moved: moved)
+    known.parts[part.body.slot] = Held(part: part, received: now, moved: moved)
     if known.parts[.pulse] != nil, known.parts[.offer] != nil {
       var report = LoadReport(node: part.signer, sequence: 0, wall: part.body.wall)
       for held in known.parts.values { report.take(held.part.body) }

@@ -25,24 +25,29 @@ extension Limits {
   public static let suspicionPatience = 3.0
   /// Independent suspicions after which the shortest time holds (Lifeguard's K).
   public static let suspicionConfirmations = 3
-  /// About this many of those who hear of a suspicion look for themselves at once, whatever the number of members.
+  /// About this many of those who hear of a suspicion look for themselves at once, and once more at its half-time, whatever the
+  /// number of members.
   public static let onlookers = 6
   /// Bytes of updates in one datagram: with sealing and a probe it stays far below ``datagramBytes``, room for measurements.
   public static let updateBytes = 480
   /// Updates of one datagram that are looked at.
   public static let datagramUpdates = 32
-  /// An update is sent this many times, times log10 of the members.
-  public static let retransmits = 4.0
+  /// An update is sent this many times, times log10 of the members: fewer, and a lossy network leaves out somebody too often.
+  public static let retransmits = 6.0
   /// News do not wait for the next probe: they go out this soon, with what else came meanwhile.
   public static let gossipPause = Duration.milliseconds(150)
   /// To so many members at a time.
   public static let gossipFanOut = 2
+  /// Members that a leaving peer tells itself.
+  public static let farewells = 4
   /// Until each piece of news was sent so often; the rest of its retransmits rides on probes.
   public static let urgentSends = 2
   /// Whole views are exchanged with one random member this often: what datagrams lost is mended.
   public static let exchangePeriod = Duration.seconds(60)
   /// After a join the first exchange comes this soon, each later one after twice the time, up to ``exchangePeriod``.
   public static let firstExchange = Duration.seconds(2)
+  /// Members that somebody else's view holds for dead and this peer for alive, that are asked at once.
+  public static let hearsay = 64
   /// One dead member is tried this often: a healed partition is noticed.
   public static let reclaimPeriod = Duration.seconds(10)
   /// The dead are forgotten after this.

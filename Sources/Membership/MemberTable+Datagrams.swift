@@ -87,16 +87,15 @@ extension MemberTable {
   /// A datagram with the updates that fit. What is held against the addressee goes first (Lifeguard's buddy), with the record
   /// that this peer knows it by, so that one who came back under an older clock can go above it.
   mutating func datagram(
-    _ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, showingOwnRecord: Bool = false
+    _ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, telling extra: MemberUpdate? = nil
   ) -> MemberDatagram {
-    var updates: [MemberUpdate] = []
-    if showingOwnRecord { updates.append(.record(own.envelope)) }
+    var updates: [MemberUpdate] = extra.map { [$0] } ?? []
     if let member = members[target] {
       if member.state == .dead || member.state == .left { updates.append(.record(member.record.envelope)) }
       if let doubt = doubt(about: member) { updates.append(doubt) }
     }
     let room = Limits.updateBytes - updates.reduce(0) { $0 + $1.size }
-    for update in outgoing.take(bytes: room, members: members.count + 1) where !updates.contains(update) { updates.append(update) }
+    updates += outgoing.take(bytes: room, members: members.count + 1, for: target)
     return MemberDatagram(sequence: sequence, body: body, updates: updates)
   }
 }

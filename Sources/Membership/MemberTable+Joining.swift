@@ -35,7 +35,7 @@ extension MemberTable {
   mutating func onLeave(using random: inout SeededRandom) -> [MemberEffect] {
     guard !own.body.isLeaving else { return [] }
     renew(above: own.body.incarnation) { $0.isLeaving = true }
-    return nudge(Int(Limits.retransmits), using: &random)
+    return nudge(Limits.farewells, using: &random)
   }
 
   /// Signs a new record of this peer and tells it.
@@ -61,17 +61,21 @@ extension MemberTable {
     _ updates: [MemberUpdate], isAnswer: Bool, from sender: NodeID, at now: Instant, using random: inout SeededRandom
   ) -> [MemberEffect] {
     var effects: [MemberEffect] = []
-    // The dead of somebody else's view, which may be an hour old or from behind a partition, are only suspects here, and those
-    // never heard of stay unknown: a tombstone would otherwise go round for ever.
+    // The dead of somebody else's view, which may be an hour old or from behind a partition, are not dead for that; and those
+    // never heard of stay unknown, as a tombstone would otherwise go round for ever.
     var dead: [NodeID: UInt64] = [:]
     for case .dead(let target, let incarnation, _) in updates { dead[target] = incarnation }
+    var asked = 0
     for update in updates {
       switch update {
       case .record(let envelope):
         if members[envelope.signer] == nil, dead[envelope.signer] != nil { continue }
         effects += onRecord(envelope, at: now)
+      case .dead(node, let incarnation, _): onOwnDoubt(incarnation)
       case .dead(let target, let incarnation, _):
-        effects += apply(.suspect(target, incarnation: incarnation, by: sender), at: now, using: &random)
+        guard asked < Limits.hearsay, members[target]?.state == .alive, members[target]?.incarnation == incarnation else { continue }
+        asked += 1
+        effects += probe(target, at: now, telling: update)
       case .suspect: effects += apply(update, at: now, using: &random)
       }
     }
@@ -123,7 +127,7 @@ extension MemberTable {
     guard !gone.isEmpty else { return [next] }
     let member = gone[random.index(below: gone.count)]
     sequence += 1
-    let greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, showingOwnRecord: true)
+    let greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, telling: .record(own.envelope))
     return [.send(greeting, to: member.node, at: member.address), next]
   }
 

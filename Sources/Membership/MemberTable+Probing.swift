@@ -27,7 +27,8 @@ extension MemberTable {
 
   func isProbing(_ target: NodeID) -> Bool { probes.values.contains { $0.target == target && !$0.isAnswered } }
 
-  mutating func probe(_ target: NodeID, at now: Instant) -> [MemberEffect] {
+  /// - Parameter hearsay: what others say of the target; it hears of it and can refute.
+  mutating func probe(_ target: NodeID, at now: Instant, telling hearsay: MemberUpdate? = nil) -> [MemberEffect] {
     guard let member = members[target] else { return [] }
     sequence += 1
     let patience = health + 1
@@ -36,7 +37,7 @@ extension MemberTable {
     let judged = now + Limits.probePeriod * patience
     probes[sequence] = Probe(target: target, sent: now, judgedAt: judged)
     return [
-      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),
+      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target, telling: hearsay), to: target, at: member.address),
       .setTimer(.indirect(sequence), at: now + direct),
       .setTimer(.verdict(sequence), at: judged),
     ]

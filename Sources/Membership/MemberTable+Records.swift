@@ -14,6 +14,11 @@ extension MemberTable {
     case .suspect(let target, let incarnation, let accuser):
       return suspect(target, incarnation: incarnation, by: accuser, at: now, using: &random)
     case .dead(let target, let incarnation, let accuser):
+      // Believed at once only of one who has been a suspect here for a while and said nothing: word from behind a partition, or
+      // of a liar, is a suspicion like any other, and leaves time to refute.
+      guard suspicions[target]?.hasLookedAgain == true else {
+        return suspect(target, incarnation: incarnation, by: accuser, at: now, using: &random)
+      }
       return declareDead(target, incarnation: incarnation, by: accuser, at: now)
     }
   }

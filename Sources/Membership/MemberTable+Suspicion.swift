@@ -18,7 +18,7 @@ extension MemberTable {
       guard suspicion.by.count <= Limits.suspicionConfirmations, suspicion.by.append(accuser).inserted else { return [] }
       suspicions[target] = suspicion
       outgoing.add(.suspect(target, incarnation: incarnation, by: accuser), about: target)
-      return [.setTimer(.suspicion(target), at: end(of: suspicion))]
+      return [.setTimer(.suspicion(target), at: due(suspicion))]
     }
     let before = member.state
     member.state = .suspect
@@ -27,17 +27,19 @@ extension MemberTable {
     let suspicion = Suspicion(since: now, by: [accuser], incarnation: incarnation)
     suspicions[target] = suspicion
     outgoing.add(.suspect(target, incarnation: incarnation, by: accuser), about: target)
-    return [.changed(member, from: before), .setTimer(.suspicion(target), at: end(of: suspicion))]
+    return [.changed(member, from: before), .setTimer(.suspicion(target), at: due(suspicion))]
       + (accuser == node ? [] : lookOneself(at: target, now, using: &random))
   }
 
   /// About ``Base/Limits/onlookers`` of those who hear of a suspicion probe the suspect at once: so it is confirmed or refuted
   /// within a period, and not only when each comes to it on its round.
   private mutating func lookOneself(at target: NodeID, _ now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
-    let share = Double(Limits.onlookers) / Double(members.count + 1)
-    guard !own.body.isLeaving, random.fraction() < share, !isProbing(target) else { return [] }
+    guard !own.body.isLeaving, random.fraction() < onlookers, !isProbing(target) else { return [] }
     return probe(target, at: now)
   }
+
+  /// The share of members that look at a suspect.
+  private var onlookers: Double { Double(Limits.onlookers) / Double(members.count + 1) }
 
   /// Lifeguard's dogpile: from the longest time for one accuser down to the shortest for K others.
   private func end(of suspicion: Suspicion) -> Instant {
@@ -54,17 +56,30 @@ extension MemberTable {
   /// log10(1 + c) for c confirmations.
   private static let logarithms = [0, 0.30103, 0.47712, 0.60206]
 
-  mutating func onSuspicionEnd(_ target: NodeID, at now: Instant) -> [MemberEffect] {
-    guard var suspicion = suspicions[target] else { return [] }
+  /// Its half-time first, then its end.
+  private func due(_ suspicion: Suspicion) -> Instant {
     let end = end(of: suspicion)
-    guard now >= end else { return [] }
-    if now - end > Limits.oversleep {
+    return suspicion.hasLookedAgain ? end : suspicion.since + (end - suspicion.since) / 2
+  }
+
+  mutating func onSuspicionDue(_ target: NodeID, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+    guard var suspicion = suspicions[target], let member = members[target] else { return [] }
+    let due = due(suspicion)
+    guard now >= due else { return [] }
+    if now - due > Limits.oversleep {
       // This peer stood still meanwhile: the refutation may lie unread.
-      suspicion.since = now
+      (suspicion.since, suspicion.hasLookedAgain) = (now, false)
       suspicions[target] = suspicion
-      return [.setTimer(.suspicion(target), at: self.end(of: suspicion))]
+      return [.setTimer(.suspicion(target), at: self.due(suspicion))]
     }
-    return declareDead(target, incarnation: suspicion.incarnation, by: node, at: now)
+    if suspicion.hasLookedAgain { return declareDead(target, incarnation: suspicion.incarnation, by: node, at: now) }
+    suspicion.hasLookedAgain = true
+    suspicions[target] = suspicion
+    let again = MemberEffect.setTimer(.suspicion(target), at: self.due(suspicion))
+    // Gossip leaves out somebody now and then. The suspect's answer would bring its refutation.
+    guard random.fraction() < onlookers else { return [again] }
+    sequence += 1
+    return [.send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address), again]
   }
 
   // MARK: - On a death

@@ -44,6 +44,7 @@ public struct MemberTable: Sendable {
     var since: Instant
     var by: OrderedSet<NodeID>
     var incarnation: UInt64
+    var hasLookedAgain = false
   }
 
   struct Probe: Sendable {
@@ -122,7 +123,7 @@ public struct MemberTable: Sendable {
     case .indirect(let number): onSilence(number, using: &random)
     case .nack(let number): onErrandFailed(number)
     case .verdict(let number): onVerdict(number, at: now, using: &random)
-    case .suspicion(let node): onSuspicionEnd(node, at: now)
+    case .suspicion(let node): onSuspicionDue(node, at: now, using: &random)
     case .exchange: onExchangeDue(at: now, using: &random)
     case .reclaim: onReclaimDue(at: now, using: &random)
     }

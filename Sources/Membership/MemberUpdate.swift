@@ -53,35 +53,6 @@ extension MemberUpdate {
   }
 }
 
-/// Updates on their way: each is sent a bounded number of times, the least sent first; a newer one of a member replaces the older.
-struct UpdateQueue: Sendable {
-  private var waiting: OrderedDictionary<NodeID, (update: MemberUpdate, sent: Int)> = [:]
-
-  /// Something has hardly been told yet.
-  var hasNews: Bool { waiting.values.contains { $0.sent < Limits.urgentSends } }
-
-  mutating func add(_ update: MemberUpdate, about node: NodeID) {
-    waiting.removeValue(forKey: node)
-    waiting[node] = (update, 0)
-  }
-
-  mutating func forget(_ node: NodeID) { waiting.removeValue(forKey: node) }
-
-  mutating func take(bytes: Int, members: Int) -> [MemberUpdate] {
-    guard !waiting.isEmpty else { return [] }
-    let most = Int((Limits.retransmits * decimalDigits(members + 1)).rounded(.up))
-    var taken: [MemberUpdate] = []
-    var room = bytes
-    // A stable sort: of equally often sent ones the one that has waited longest.
-    for (node, entry) in waiting.sorted(by: { $0.value.sent < $1.value.sent }) where entry.update.size <= room {
-      taken.append(entry.update)
-      room -= entry.update.size
-      if entry.sent + 1 >= most { waiting.removeValue(forKey: node) } else { waiting[node] = (entry.update, entry.sent + 1) }
-    }
-    return taken
-  }
-}
-
 /// log10, at least 1, straight between powers of ten: the protocols want its rough size, not a mathematics library.
 func decimalDigits(_ count: Int) -> Double {
   var (rest, digits) = (Double(max(count, 10)), 0.0)

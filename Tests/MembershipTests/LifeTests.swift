@@ -133,15 +133,19 @@ struct LifeTests {
     #expect(overlay.deaths() == deaths)
   }
 
-  @Test("a view from behind a partition makes suspects, never dead")
+  @Test("whom a view from behind a partition holds for dead is asked, and told so that it can refute")
   func foreignView() {
     var overlay = Overlay(3, seed: 8)
     overlay.start()
     overlay.run(for: .seconds(5))
     var random = SeededRandom(seed: 1)
     let view: [MemberUpdate] = [.record(overlay.peers[2].table.own.envelope), .dead(overlay.id(2), incarnation: 1_000, by: overlay.id(0))]
-    _ = overlay.peers[1].table.handle(.exchange(view, isAnswer: true, from: overlay.id(0)), at: overlay.now, using: &random)
-    #expect(overlay.state(of: 2, at: 1) == .suspect)
+    let effects = overlay.peers[1].table.handle(.exchange(view, isAnswer: true, from: overlay.id(0)), at: overlay.now, using: &random)
+    #expect(overlay.state(of: 2, at: 1) == .alive)
+    let told = effects.compactMap { effect -> [MemberUpdate]? in
+      if case .send(let datagram, overlay.id(2), _) = effect { datagram.updates } else { nil }
+    }
+    #expect(told == [[view[1]]])
   }
 
   @Test("a newcomer does not take the long dead for members")

@@ -94,9 +94,9 @@ struct SuspicionTests {
         let doubt = MemberDatagram(sequence: 1, body: .nack, updates: [.suspect(overlay.id(5), incarnation: 1_000, by: overlay.id(accuser))])
         let effects = overlay.peers[1].table.handle(
           .datagram(doubt, from: overlay.id(accuser), at: overlay.peers[accuser].address), at: overlay.now, using: &random)
-        for case .setTimer(.suspicion(_), let at) in effects { ends = at }
+        for case .setTimer(.suspicion(_), let at) in effects { ends = at }  // the half-time
       }
-      return ends - overlay.now
+      return (ends - overlay.now) * 2
     }
     let times = try (0...3).map { try lifetime(confirmations: $0) }
     #expect(times == times.sorted(by: >))

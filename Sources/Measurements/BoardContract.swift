@@ -41,7 +41,9 @@ public struct OwnState: Hashable, Sendable {
   /// Promised to managers.
   public var promisedCores: Double
   /// See the properties.
-  public init(coordinate: Coordinate, streams: [ServedStream], slotsUsed: Int, promisedSlots: Int, promisedCores: Double) {
+  public init(
+    coordinate: Coordinate, streams: [ServedStream], slotsUsed: Int, promisedSlots: Int, promisedCores: Double
+  ) {
     self.coordinate = coordinate
     self.streams = streams
     self.slotsUsed = slotsUsed
@@ -87,7 +89,10 @@ public struct NodeOffer: Hashable, Sendable {
   /// See ``upCap``.
   public var downCap: Int64
   /// See the properties.
-  public init(components: [String]?, slots: Int, cores: Double, machineCores: Double, memory: Int64, upCap: Int64 = 0, downCap: Int64 = 0) {
+  public init(
+    components: [String]?, slots: Int, cores: Double, machineCores: Double, memory: Int64, upCap: Int64 = 0,
+    downCap: Int64 = 0
+  ) {
     self.components = components
     self.slots = slots
     self.cores = cores

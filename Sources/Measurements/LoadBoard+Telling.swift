@@ -44,7 +44,8 @@ extension LoadBoard {
     var contents = current.contents
     for slot in nodes[node]?.parts.keys ?? [] {
       switch slot {
-      case .streams(let page) where page * Limits.streamsPerPage >= own.streams.count: contents.append(.streams(page, []))
+      case .streams(let page) where page * Limits.streamsPerPage >= own.streams.count:
+        contents.append(.streams(page, []))
       case .paths(let page) where page * Limits.pathsPerPage >= paths.rates.count: contents.append(.paths(page, []))
       default: break
       }
@@ -70,7 +71,8 @@ extension LoadBoard {
   /// Parts to send beside a datagram, within `bytes` and the budget: the newest, nearest, most changed and least told first.
   /// What came first goes first would be worse: where there is more to tell than the budget allows, old news then delay all.
   public mutating func piggyback(bytes: Int = Limits.reportBytes, at now: Instant) -> [SignedEnvelope] {
-    allowance = min(Limits.reportBudget * Limits.reportSavings.seconds, allowance + (now - allowanceAt).seconds * Limits.reportBudget)
+    allowance = min(
+      Limits.reportBudget * Limits.reportSavings.seconds, allowance + (now - allowanceAt).seconds * Limits.reportBudget)
     allowanceAt = now
     var room = min(bytes, Int(allowance))
     var taken: [SignedEnvelope] = []
@@ -97,10 +99,12 @@ extension LoadBoard {
     var candidates: [Candidate] = []
     for (node, known) in nodes {
       // Near nodes are what near peers place on; the own report has nobody else to begin with.
-      let nearness = node == self.node ? 4 : 50 / (50 + (known.report.map { own.coordinate.roundTrip(to: $0.coordinate) } ?? 0))
+      let nearness =
+        node == self.node ? 4 : 50 / (50 + (known.report.map { own.coordinate.roundTrip(to: $0.coordinate) } ?? 0))
       for (slot, held) in known.parts where held.sent < most {
         let weight = nearness * (held.moved ? 1 : 0.25) / (1 + (now - held.received).seconds) / Double(1 + held.sent)
-        candidates.append(Candidate(node: node, slot: slot, size: held.part.bytes.count + Limits.envelopeBytes, weight: weight))
+        candidates.append(
+          Candidate(node: node, slot: slot, size: held.part.bytes.count + Limits.envelopeBytes, weight: weight))
       }
     }
     return candidates.sorted { $0.weight > $1.weight }

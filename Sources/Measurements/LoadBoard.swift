@@ -71,7 +71,9 @@ public struct LoadBoard: Sendable {
   // MARK: - The one entry
 
   /// Handles one input.
-  public mutating func handle(_ input: BoardInput, at now: Instant, wall: WallTime, using random: inout SeededRandom) -> [BoardEffect] {
+  public mutating func handle(_ input: BoardInput, at now: Instant, wall: WallTime, using random: inout SeededRandom)
+    -> [BoardEffect]
+  {
     clock = max(clock, now)
     switch input {
     case .reports(let envelopes):
@@ -148,7 +150,9 @@ public struct LoadBoard: Sendable {
 
   private mutating func onMembers(_ nodes: [NodeID], at now: Instant) -> [BoardEffect] {
     members = Set(nodes)
-    for known in Array(self.nodes.keys) where known != node && !members.contains(known) { self.nodes.removeValue(forKey: known) }
+    for known in Array(self.nodes.keys) where known != node && !members.contains(known) {
+      self.nodes.removeValue(forKey: known)
+    }
     for known in Array(observations.keys) where !members.contains(known) { observations.removeValue(forKey: known) }
     return paths.follow(nodes.filter { $0 != node }, at: now)
   }

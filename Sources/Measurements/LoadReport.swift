@@ -40,11 +40,17 @@ public struct LoadReport: Hashable, Sendable {
   /// The contents in which this report travels.
   var contents: [ReportPart.Content] {
     var contents: [ReportPart.Content] = [
-      .pulse(ReportPart.Pulse(load: load, rates: rates, coordinate: coordinate, promisedSlots: promisedSlots, promisedCores: promisedCores)),
+      .pulse(
+        ReportPart.Pulse(
+          load: load, rates: rates, coordinate: coordinate, promisedSlots: promisedSlots, promisedCores: promisedCores)),
       .offer(components),
     ]
-    for page in LoadReport.pages(streams, of: Limits.streamsPerPage, most: Limits.reportedStreams) { contents.append(.streams(page.index, page.items)) }
-    for page in LoadReport.pages(paths, of: Limits.pathsPerPage, most: Limits.reportedPaths) { contents.append(.paths(page.index, page.items)) }
+    for page in LoadReport.pages(streams, of: Limits.streamsPerPage, most: Limits.reportedStreams) {
+      contents.append(.streams(page.index, page.items))
+    }
+    for page in LoadReport.pages(paths, of: Limits.pathsPerPage, most: Limits.reportedPaths) {
+      contents.append(.paths(page.index, page.items))
+    }
     return contents
   }
 
@@ -78,7 +84,8 @@ extension ReportPart.Content {
         || now.map { $0.spareFanOut > 0 } != before.map { $0.spareFanOut > 0 }
         || zip(now, before).contains { moved($0.bitrate, $1.bitrate) }
     case (.paths(_, let now), .paths(_, let before)):
-      now.map(\.to) != before.map(\.to) || zip(now, before).contains { moved($0.capacity, $1.capacity) || moved($0.used, $1.used) }
+      now.map(\.to) != before.map(\.to)
+        || zip(now, before).contains { moved($0.capacity, $1.capacity) || moved($0.used, $1.used) }
     default: true
     }
   }
@@ -87,12 +94,22 @@ extension ReportPart.Content {
 extension ReportPart.Pulse {
   fileprivate func movedNoticeably(since earlier: Self) -> Bool {
     let (a, b) = (load, earlier.load)
-    if promisedSlots != earlier.promisedSlots || a.slotsUsed != b.slotsUsed || abs(promisedCores - earlier.promisedCores) >= 0.1 { return true }
-    if abs(a.ownCPU - b.ownCPU) >= 0.15 || abs(a.machineCPU - b.machineCPU) >= 0.15 || abs(a.cpuPressure - b.cpuPressure) >= 0.2 { return true }
+    if promisedSlots != earlier.promisedSlots || a.slotsUsed != b.slotsUsed
+      || abs(promisedCores - earlier.promisedCores) >= 0.1
+    {
+      return true
+    }
+    if abs(a.ownCPU - b.ownCPU) >= 0.15 || abs(a.machineCPU - b.machineCPU) >= 0.15
+      || abs(a.cpuPressure - b.cpuPressure) >= 0.2
+    {
+      return true
+    }
     if abs(a.deadlineMisses - b.deadlineMisses) >= 0.05 || abs(a.memory - b.memory) >= 0.1 { return true }
     if a.decodeRate != b.decodeRate || a.encodeRate != b.encodeRate || a.filterRate != b.filterRate { return true }
     if moved(rates.upUsed, earlier.rates.upUsed) || moved(rates.downUsed, earlier.rates.downUsed) { return true }
-    if moved(rates.upCapacity, earlier.rates.upCapacity) || moved(rates.downCapacity, earlier.rates.downCapacity) { return true }
+    if moved(rates.upCapacity, earlier.rates.upCapacity) || moved(rates.downCapacity, earlier.rates.downCapacity) {
+      return true
+    }
     return coordinate.roundTrip(to: earlier.coordinate) - coordinate.height - earlier.coordinate.height >= 10
   }
 }

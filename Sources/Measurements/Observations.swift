@@ -56,7 +56,8 @@ struct Observations: Sendable {
     if let received {
       // A saturated link proves that much and, as the link was full, hardly more.
       let said = report.rates.upCapacity
-      report.rates.upCapacity = said == 0 ? received.bits : Int64(toward(Double(received.bits), from: Double(said), received.at))
+      report.rates.upCapacity =
+        said == 0 ? received.bits : Int64(toward(Double(received.bits), from: Double(said), received.at))
     }
     return report
   }

@@ -64,7 +64,9 @@ struct PathProber: Sendable {
   }
 
   /// What flows is carried, whatever trains say; before any train it says nothing of what more there is.
-  private func capacity(of path: Path) -> Int64 { path.up.capacity == 0 ? 0 : max(path.up.capacity, Int64(path.used.rate * 8)) }
+  private func capacity(of path: Path) -> Int64 {
+    path.up.capacity == 0 ? 0 : max(path.up.capacity, Int64(path.used.rate * 8))
+  }
 
   mutating func follow(_ nodes: [NodeID], at now: Instant) -> [BoardEffect] {
     let wanted = Set(nodes)
@@ -89,7 +91,9 @@ struct PathProber: Sendable {
     guard !paths.isEmpty else { return [] }
     let wanted = paths.count <= Limits.freshPaths ? Limits.firstTrains : 1
     // Fresh paths first, then the one measured longest ago.
-    let fresh = paths.filter { $0.value.trains < wanted }.min { ($0.value.trains, $0.value.probed ?? .zero) < ($1.value.trains, $1.value.probed ?? .zero) }
+    let fresh = paths.filter { $0.value.trains < wanted }.min {
+      ($0.value.trains, $0.value.probed ?? .zero) < ($1.value.trains, $1.value.probed ?? .zero)
+    }
     let oldest = paths.min { ($0.value.probed ?? .zero) < ($1.value.probed ?? .zero) }
     guard let (node, path) = fresh ?? oldest else { return [] }
     let interval = fresh != nil ? .zero : isBusy ? Limits.busyTrainInterval : Limits.trainInterval

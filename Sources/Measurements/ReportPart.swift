@@ -80,14 +80,21 @@ public struct ReportPart: Statement {
       }
       content = .offer(offer.offersAll ? nil : names)
     case .streams(let page):
-      let number = Int(try Field.number(page.page, "StreamPage.page", in: 0...UInt32(Limits.reportedStreams / Limits.streamsPerPage - 1)))
+      let number = Int(
+        try Field.number(
+          page.page, "StreamPage.page", in: 0...UInt32(Limits.reportedStreams / Limits.streamsPerPage - 1)))
       var streams: [ServedStream] = []
-      for stream in try Field.list(page.streams, "StreamPage.streams", limit: Limits.streamsPerPage) { streams.append(try ServedStream(validating: stream)) }
+      for stream in try Field.list(page.streams, "StreamPage.streams", limit: Limits.streamsPerPage) {
+        streams.append(try ServedStream(validating: stream))
+      }
       content = .streams(number, streams)
     case .paths(let page):
-      let number = Int(try Field.number(page.page, "PathPage.page", in: 0...UInt32(Limits.reportedPaths / Limits.pathsPerPage - 1)))
+      let number = Int(
+        try Field.number(page.page, "PathPage.page", in: 0...UInt32(Limits.reportedPaths / Limits.pathsPerPage - 1)))
       var paths: [PathRate] = []
-      for path in try Field.list(page.paths, "PathPage.paths", limit: Limits.pathsPerPage) { paths.append(try PathRate(validating: path)) }
+      for path in try Field.list(page.paths, "PathPage.paths", limit: Limits.pathsPerPage) {
+        paths.append(try PathRate(validating: path))
+      }
       content = .paths(number, paths)
     case nil: throw InvalidMessage("ReportPart.content", "says nothing")
     }

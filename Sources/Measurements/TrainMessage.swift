@@ -15,7 +15,9 @@ public enum TrainMessage: Hashable, Sendable {
     switch wire.body {
     case .car(let car):
       let count = Int(try Field.number(car.count, "TrainCar.count", in: 2...64))
-      self = .car(train: wire.train, index: Int(try Field.number(car.index, "TrainCar.index", in: 0...UInt32(count - 1))), count: count)
+      self = .car(
+        train: wire.train, index: Int(try Field.number(car.index, "TrainCar.index", in: 0...UInt32(count - 1))),
+        count: count)
     case .arrival(let arrival):
       self = .arrival(
         train: wire.train, bytes: try Field.number(arrival.bytes, "TrainArrival.bytes", in: 0...1_000_000),

@@ -92,7 +92,8 @@ extension ServedStream {
 extension PathRate {
   init(validating wire: WirePathMark) throws(InvalidMessage) {
     self.init(
-      to: try Field.node(wire.to, "PathMark.to"), capacity: try Field.number(wire.capacity, "PathMark.capacity", in: bits),
+      to: try Field.node(wire.to, "PathMark.to"),
+      capacity: try Field.number(wire.capacity, "PathMark.capacity", in: bits),
       used: try Field.number(wire.used, "PathMark.used", in: bits))
   }
   var wire: WirePathMark {

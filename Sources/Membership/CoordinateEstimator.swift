@@ -24,7 +24,9 @@ public struct CoordinateEstimator: Sendable {
   public init() {}
 
   /// Moves after a round trip of `milliseconds` (0…60,000, else ignored) to a peer at `other`.
-  public mutating func observe(_ milliseconds: Double, of peer: Bytes32, at other: Coordinate, using random: inout SeededRandom) {
+  public mutating func observe(
+    _ milliseconds: Double, of peer: Bytes32, at other: Coordinate, using random: inout SeededRandom
+  ) {
     guard milliseconds.isFinite, milliseconds >= 0, milliseconds < 60_000 else { return }
     var samples = recent[peer] ?? []
     samples.append(milliseconds)
@@ -55,7 +57,8 @@ public struct CoordinateEstimator: Sendable {
     // The paper's unit vector of the height space: the plane's part and the heights' share the push.
     let whole = max(predicted, 1e-6)
     for i in coordinate.vector.indices { coordinate.vector[i] += push * away[i] / length }
-    coordinate.height = max(CoordinateEstimator.leastHeight, coordinate.height + push * (coordinate.height + other.height) / whole)
+    coordinate.height = max(
+      CoordinateEstimator.leastHeight, coordinate.height + push * (coordinate.height + other.height) / whole)
     if !isPlausible { coordinate = .origin }
   }
 

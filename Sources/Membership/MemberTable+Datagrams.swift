@@ -8,7 +8,8 @@ extension MemberTable {
   // MARK: - On a datagram
 
   mutating func onDatagram(
-    _ datagram: MemberDatagram, from sender: NodeID, at address: PeerAddress, _ now: Instant, using random: inout SeededRandom
+    _ datagram: MemberDatagram, from sender: NodeID, at address: PeerAddress, _ now: Instant,
+    using random: inout SeededRandom
   ) -> [MemberEffect] {
     let wasGone = members[sender].map { $0.state == .dead || $0.state == .left } ?? false
     var effects: [MemberEffect] = []
@@ -37,7 +38,10 @@ extension MemberTable {
   ) -> [MemberEffect] {
     if let errand = errands[number], errand.target == sender {
       errands.removeValue(forKey: number)
-      return [.send(datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)]
+      return [
+        .send(
+          datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)
+      ]
     }
     guard var probe = probes[number], !probe.isAnswered else { return [] }
     // Nobody vouches for another member unasked.

@@ -7,7 +7,9 @@ import Vocabulary
 extension MemberTable {
   // MARK: - On joining and leaving
 
-  mutating func onJoin(_ contacts: [(node: NodeID, address: PeerAddress)], at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  mutating func onJoin(
+    _ contacts: [(node: NodeID, address: PeerAddress)], at now: Instant, using random: inout SeededRandom
+  ) -> [MemberEffect] {
     self.contacts = contacts.filter { $0.node != node }
     knocks = 0
     isJoined = false
@@ -28,7 +30,9 @@ extension MemberTable {
     guard !contacts.isEmpty, !isJoined, !own.body.isLeaving else { return [] }
     let pause = min(Limits.longestJoinRetry, Limits.joinRetry * (1 << min(knocks, 10)))
     knocks += 1
-    return contacts.map { .exchange(wholeView, isAnswer: false, to: $0.node, at: $0.address) } + [.setTimer(.join, at: now + pause)]
+    return contacts.map { .exchange(wholeView, isAnswer: false, to: $0.node, at: $0.address) } + [
+      .setTimer(.join, at: now + pause)
+    ]
   }
 
   /// Tells a few members at once; from then on this peer only answers.
@@ -51,7 +55,8 @@ extension MemberTable {
   mutating func nudge(_ wanted: Int, using random: inout SeededRandom) -> [MemberEffect] {
     random.permuted(members.values.filter(\.isMember)).prefix(wanted).map { member in
       sequence += 1
-      return .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node), to: member.node, at: member.address)
+      return .send(
+        datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node), to: member.node, at: member.address)
     }
   }
 
@@ -73,7 +78,8 @@ extension MemberTable {
         effects += onRecord(envelope, at: now)
       case .dead(node, let incarnation, _): onOwnDoubt(incarnation)
       case .dead(let target, let incarnation, _):
-        guard asked < Limits.hearsay, members[target]?.state == .alive, members[target]?.incarnation == incarnation else { continue }
+        guard asked < Limits.hearsay, members[target]?.state == .alive, members[target]?.incarnation == incarnation
+        else { continue }
         asked += 1
         effects += probe(target, at: now, telling: update)
       case .suspect: effects += apply(update, at: now, using: &random)
@@ -89,7 +95,8 @@ extension MemberTable {
   mutating func onExchangeDue(at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
     guard !own.body.isLeaving else { return [] }
     exchangePause = min(Limits.exchangePeriod, exchangePause * 2)
-    let next = MemberEffect.setTimer(.exchange, at: now + .fromSeconds(exchangePause.seconds * (0.75 + random.fraction() / 2)))
+    let next = MemberEffect.setTimer(
+      .exchange, at: now + .fromSeconds(exchangePause.seconds * (0.75 + random.fraction() / 2)))
     let partners = members.values.filter { $0.state == .alive && $0.speaksOurVersion }
     guard !partners.isEmpty else { return [next] }
     let partner = partners[random.index(below: partners.count)]
@@ -119,15 +126,18 @@ extension MemberTable {
   /// Tries one dead member: after a healed partition it answers, refutes, and the two sides' views meet. Forgets the long dead.
   mutating func onReclaimDue(at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
     guard !own.body.isLeaving else { return [] }
-    for member in Array(members.values) where !member.isMember && now - max(member.stateSince, member.lastHeard ?? .zero) > Limits.deadKept {
+    for member in Array(members.values)
+    where !member.isMember && now - max(member.stateSince, member.lastHeard ?? .zero) > Limits.deadKept {
       forget(member.node)
     }
-    let next = MemberEffect.setTimer(.reclaim, at: now + .fromSeconds(Limits.reclaimPeriod.seconds * (0.75 + random.fraction() / 2)))
+    let next = MemberEffect.setTimer(
+      .reclaim, at: now + .fromSeconds(Limits.reclaimPeriod.seconds * (0.75 + random.fraction() / 2)))
     let gone = members.values.filter { $0.state == .dead && $0.speaksOurVersion }
     guard !gone.isEmpty else { return [next] }
     let member = gone[random.index(below: gone.count)]
     sequence += 1
-    let greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, telling: .record(own.envelope))
+    let greeting = datagram(
+      .ping(estimator.coordinate), sequence: sequence, to: member.node, telling: .record(own.envelope))
     return [.send(greeting, to: member.node, at: member.address), next]
   }
 

@@ -37,7 +37,9 @@ extension MemberTable {
     let judged = now + Limits.probePeriod * patience
     probes[sequence] = Probe(target: target, sent: now, judgedAt: judged)
     return [
-      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target, telling: hearsay), to: target, at: member.address),
+      .send(
+        datagram(.ping(estimator.coordinate), sequence: sequence, to: target, telling: hearsay), to: target,
+        at: member.address),
       .setTimer(.indirect(sequence), at: now + direct),
       .setTimer(.verdict(sequence), at: judged),
     ]

@@ -32,7 +32,9 @@ extension MemberTable {
     }
     // Most that gossip brings is known already: that costs a comparison, not a signature check.
     if let known = members[envelope.signer], known.record.bytes == envelope.bytes { return [] }
-    guard let record = try? Signed<MemberRecord>(verifying: envelope, using: &verified), record.body.node == record.signer else { return [] }
+    guard let record = try? Signed<MemberRecord>(verifying: envelope, using: &verified),
+      record.body.node == record.signer
+    else { return [] }
     guard record.body.overlay == own.body.overlay else {
       refuse(record.signer, "is of overlay “\(record.body.overlay)”, this peer of “\(own.body.overlay)”")
       return []
@@ -58,7 +60,9 @@ extension MemberTable {
     // Somebody who only says farewell was never here.
     guard !record.body.isLeaving, makeRoom() else { return [] }
     if !record.body.speaksOurVersion {
-      refuse(record.signer, "speaks version \(record.body.version) of the protocol, this peer version \(Limits.protocolVersion)")
+      refuse(
+        record.signer,
+        "speaks version \(record.body.version) of the protocol, this peer version \(Limits.protocolVersion)")
     }
     let member = Member(record: record, state: .alive, knownSince: now, stateSince: now, lastHeard: nil)
     members[member.node] = member
@@ -70,7 +74,9 @@ extension MemberTable {
   /// A full table forgets the longest gone; with nobody gone the newcomer has to wait.
   private mutating func makeRoom() -> Bool {
     guard members.count >= Limits.members else { return true }
-    guard let oldest = members.values.filter({ !$0.isMember }).min(by: { $0.stateSince < $1.stateSince }) else { return false }
+    guard let oldest = members.values.filter({ !$0.isMember }).min(by: { $0.stateSince < $1.stateSince }) else {
+      return false
+    }
     forget(oldest.node)
     return true
   }

@@ -15,7 +15,9 @@ extension MemberTable {
     guard var member = members[target], incarnation == member.incarnation, member.isMember else { return [] }
     guard accuser == node || members[accuser] != nil, accuser != target else { return [] }
     if var suspicion = suspicions[target] {
-      guard suspicion.by.count <= Limits.suspicionConfirmations, suspicion.by.append(accuser).inserted else { return [] }
+      guard suspicion.by.count <= Limits.suspicionConfirmations, suspicion.by.append(accuser).inserted else {
+        return []
+      }
       suspicions[target] = suspicion
       outgoing.add(.suspect(target, incarnation: incarnation, by: accuser), about: target)
       return [.setTimer(.suspicion(target), at: due(suspicion))]
@@ -33,7 +35,9 @@ extension MemberTable {
 
   /// About ``Base/Limits/onlookers`` of those who hear of a suspicion probe the suspect at once: so it is confirmed or refuted
   /// within a period, and not only when each comes to it on its round.
-  private mutating func lookOneself(at target: NodeID, _ now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  private mutating func lookOneself(at target: NodeID, _ now: Instant, using random: inout SeededRandom)
+    -> [MemberEffect]
+  {
     guard !own.body.isLeaving, random.fraction() < onlookers, !isProbing(target) else { return [] }
     return probe(target, at: now)
   }
@@ -79,12 +83,17 @@ extension MemberTable {
     // Gossip leaves out somebody now and then. The suspect's answer would bring its refutation.
     guard random.fraction() < onlookers else { return [again] }
     sequence += 1
-    return [.send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address), again]
+    return [
+      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),
+      again,
+    ]
   }
 
   // MARK: - On a death
 
-  mutating func declareDead(_ target: NodeID, incarnation: UInt64, by accuser: NodeID, at now: Instant) -> [MemberEffect] {
+  mutating func declareDead(_ target: NodeID, incarnation: UInt64, by accuser: NodeID, at now: Instant)
+    -> [MemberEffect]
+  {
     guard var member = members[target], incarnation == member.incarnation, member.isMember else { return [] }
     let before = member.state
     member.state = .dead

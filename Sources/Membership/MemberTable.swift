@@ -95,18 +95,23 @@ public struct MemberTable: Sendable {
   // MARK: - The one entry
 
   /// Handles one input.
-  public mutating func handle(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  public mutating func handle(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect]
+  {
     let effects = take(input, at: now, using: &random)
     guard outgoing.hasNews, !isGossiping, members.values.contains(where: \.isMember) else { return effects }
     isGossiping = true
-    return effects + [.setTimer(.gossip, at: now + .fromSeconds(Limits.gossipPause.seconds * (0.5 + random.fraction())))]
+    return effects + [
+      .setTimer(.gossip, at: now + .fromSeconds(Limits.gossipPause.seconds * (0.5 + random.fraction())))
+    ]
   }
 
-  private mutating func take(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  private mutating func take(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect]
+  {
     switch input {
     case .join(let contacts): onJoin(contacts, at: now, using: &random)
     case .leave: onLeave(using: &random)
-    case .datagram(let datagram, let sender, let address): onDatagram(datagram, from: sender, at: address, now, using: &random)
+    case .datagram(let datagram, let sender, let address):
+      onDatagram(datagram, from: sender, at: address, now, using: &random)
     case .exchange(let updates, let isAnswer, let sender):
       onExchange(updates, isAnswer: isAnswer, from: sender, at: now, using: &random)
     case .linkBroken(let node): onLinkBroken(node, at: now)
@@ -115,7 +120,9 @@ public struct MemberTable: Sendable {
     }
   }
 
-  private mutating func onTimer(_ timer: MembershipTimer, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  private mutating func onTimer(_ timer: MembershipTimer, at now: Instant, using random: inout SeededRandom)
+    -> [MemberEffect]
+  {
     switch timer {
     case .join: knock(at: now)
     case .period: onPeriod(at: now, using: &random)

@@ -37,7 +37,8 @@ struct UpdateQueue: Sendable {
     var taken: [MemberUpdate] = []
     var room = bytes
     // A stable sort: of equally often sent ones the one that has waited longest.
-    for (key, entry) in waiting.sorted(by: { $0.value.sent < $1.value.sent }) where entry.update.size <= room && key.about != target {
+    for (key, entry) in waiting.sorted(by: { $0.value.sent < $1.value.sent })
+    where entry.update.size <= room && key.about != target {
       taken.append(entry.update)
       room -= entry.update.size
       if entry.sent + 1 >= most { waiting.removeValue(forKey: key) } else { waiting[key]!.sent += 1 }

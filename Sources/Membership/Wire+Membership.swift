@@ -13,7 +13,9 @@ extension MemberDatagram {
     case .nack: body = .nack
     case nil: throw InvalidMessage("MembershipDatagram", "says nothing")
     }
-    self.init(sequence: wire.sequence, body: body, updates: try [MemberUpdate](validating: wire.updates, limit: Limits.datagramUpdates))
+    self.init(
+      sequence: wire.sequence, body: body,
+      updates: try [MemberUpdate](validating: wire.updates, limit: Limits.datagramUpdates))
   }
 
   /// For the datagram.

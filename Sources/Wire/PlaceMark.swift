@@ -8,10 +8,13 @@ extension Coordinate {
   /// Checks what came; the same bounds as for the long form.
   public init(validating mark: WirePlaceMark, _ field: String) throws(InvalidMessage) {
     guard mark.vector.count == Coordinate.dimensions else {
-      throw InvalidMessage("\(field).vector", "\(mark.vector.count) numbers where \(Coordinate.dimensions) were expected")
+      throw InvalidMessage(
+        "\(field).vector", "\(mark.vector.count) numbers where \(Coordinate.dimensions) were expected")
     }
     var vector: [Double] = []
-    for component in mark.vector { vector.append(Double(try Field.number(component, "\(field).vector", in: -10_000_000...10_000_000)) / 100) }
+    for component in mark.vector {
+      vector.append(Double(try Field.number(component, "\(field).vector", in: -10_000_000...10_000_000)) / 100)
+    }
     self.init(
       vector: vector, height: Double(try Field.number(mark.height, "\(field).height", in: 0...10_000_000)) / 100,
       error: Double(try Field.number(mark.error, "\(field).error", in: 0...1_500)) / 1_000)

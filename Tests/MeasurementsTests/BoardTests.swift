@@ -10,33 +10,43 @@ import Wire
 @Suite("The board")
 struct BoardTests {
   static let wall = WallTime(milliseconds: 1_000_000)
-  static func keys(_ number: Int) -> KeyPair { KeyPair(seed: Bytes32([UInt8(number / 200), UInt8(number % 200)] + [UInt8](repeating: 9, count: 30))!) }
-  static let offer = NodeOffer(components: ["video.scale", "video.vp8"], slots: 4, cores: 2, machineCores: 2, memory: 1 << 32)
+  static func keys(_ number: Int) -> KeyPair {
+    KeyPair(seed: Bytes32([UInt8(number / 200), UInt8(number % 200)] + [UInt8](repeating: 9, count: 30))!)
+  }
+  static let offer = NodeOffer(
+    components: ["video.scale", "video.vp8"], slots: 4, cores: 2, machineCores: 2, memory: 1 << 32)
   static func state(slots: Int = 0, streams: Int = 0, at x: Double = 0) -> OwnState {
     OwnState(
       coordinate: Coordinate(vector: [x, 0, 0, 0], height: 1, error: 0.2),
       streams: (0..<streams).map {
-        ServedStream(key: StreamKey(Digest.of([UInt8($0)], kind: "stream")), bitrate: 1_000_000, spareFanOut: 3, firstHeld: 0)
+        ServedStream(
+          key: StreamKey(Digest.of([UInt8($0)], kind: "stream")), bitrate: 1_000_000, spareFanOut: 3, firstHeld: 0)
       }, slotsUsed: slots, promisedSlots: slots, promisedCores: 0)
   }
   static func board(_ number: Int, members: [Int] = [0, 1, 2], sequence: UInt64 = 1_000) -> LoadBoard {
     var (board, random) = (LoadBoard(keys: keys(number), offer: offer, sequence: sequence), SeededRandom(seed: 1))
-    _ = board.handle(.members(members.filter { $0 != number }.map { keys($0).id }), at: .zero, wall: wall, using: &random)
+    _ = board.handle(
+      .members(members.filter { $0 != number }.map { keys($0).id }), at: .zero, wall: wall, using: &random)
     return board
   }
   @discardableResult
-  static func tell(_ board: inout LoadBoard, _ input: BoardInput, _ seconds: Double, wall: WallTime = BoardTests.wall) -> [BoardEffect] {
+  static func tell(_ board: inout LoadBoard, _ input: BoardInput, _ seconds: Double, wall: WallTime = BoardTests.wall)
+    -> [BoardEffect]
+  {
     var random = SeededRandom(seed: 1)
     return board.handle(input, at: .zero + .fromSeconds(seconds), wall: wall, using: &random)
   }
-  static func isPublished(_ effects: [BoardEffect]) -> Bool { effects.contains { if case .published = $0 { true } else { false } } }
+  static func isPublished(_ effects: [BoardEffect]) -> Bool {
+    effects.contains { if case .published = $0 { true } else { false } }
+  }
 
   @Test("a report arrives whole: load, offer, streams, paths, coordinate, and when it was measured")
   func whole() throws {
     var (a, b) = (BoardTests.board(0), BoardTests.board(1))
     for peer in [1, 2] { BoardTests.tell(&a, .observed(BoardTests.keys(peer).id, .sent(7_000_000)), 0) }
     BoardTests.tell(&a, .calibrated(decode: 123.4, encode: 31.2, filter: 201), 0)
-    BoardTests.tell(&a, .own(BoardTests.state(slots: 3, streams: 20, at: 17)), 1, wall: WallTime(milliseconds: 1_001_000))
+    BoardTests.tell(
+      &a, .own(BoardTests.state(slots: 3, streams: 20, at: 17)), 1, wall: WallTime(milliseconds: 1_001_000))
     BoardTests.tell(&b, .reports(a.all), 2)
     let (report, received) = try #require(b[a.node])
     #expect(report.load.decodeRate == 123.4)
@@ -52,10 +62,12 @@ struct BoardTests {
   @Test("every part fits beside a probe, however much a node offers, serves and reaches")
   func sizes() {
     let components = [
-      "source.video", "source.audio", "source.text", "video.fps", "video.scale", "video.overlay", "video.burn", "video.vp8",
+      "source.video", "source.audio", "source.text", "video.fps", "video.scale", "video.overlay", "video.burn",
+      "video.vp8",
       "video.h264", "audio.resample", "audio.opus", "text.shift", "mux.webm", "mux.mp4", "mux.ogg", "mux.webvtt",
     ]
-    let offer = NodeOffer(components: components, slots: 64, cores: 64, machineCores: 64, memory: 1 << 40, upCap: 999_999_999_999)
+    let offer = NodeOffer(
+      components: components, slots: 64, cores: 64, machineCores: 64, memory: 1 << 40, upCap: 999_999_999_999)
     var board = LoadBoard(keys: BoardTests.keys(0), offer: offer, sequence: UInt64(1) << 45)
     BoardTests.tell(&board, .members((1..<60).map { BoardTests.keys($0).id }), 0)
     for peer in 1..<60 { BoardTests.tell(&board, .observed(BoardTests.keys(peer).id, .sent(900_000_000_000)), 0) }
@@ -102,7 +114,9 @@ struct BoardTests {
     var (a, b) = (BoardTests.board(0), BoardTests.board(1))
     BoardTests.tell(&a, .own(BoardTests.state()), 0)
     let forged = a.all.map { SignedEnvelope(bytes: $0.bytes, signer: BoardTests.keys(2).id, signature: $0.signature) }
-    let twisted = a.all.map { SignedEnvelope(bytes: $0.bytes.dropLast() + [$0.bytes.last! ^ 1], signer: $0.signer, signature: $0.signature) }
+    let twisted = a.all.map {
+      SignedEnvelope(bytes: $0.bytes.dropLast() + [$0.bytes.last! ^ 1], signer: $0.signer, signature: $0.signature)
+    }
     BoardTests.tell(&b, .reports(forged + twisted), 1)
     var stranger = BoardTests.board(9, members: [0, 9])
     BoardTests.tell(&stranger, .own(BoardTests.state()), 0)
@@ -124,7 +138,8 @@ struct BoardTests {
     var board = BoardTests.board(0)
     #expect(BoardTests.isPublished(BoardTests.tell(&board, .own(BoardTests.state()), 0)))
     let first = board[board.node]!.report.sequence
-    #expect(!BoardTests.isPublished(BoardTests.tell(&board, .own(BoardTests.state(at: 3)), 2)), "3 ms are not noticeable")
+    #expect(
+      !BoardTests.isPublished(BoardTests.tell(&board, .own(BoardTests.state(at: 3)), 2)), "3 ms are not noticeable")
     #expect(BoardTests.isPublished(BoardTests.tell(&board, .own(BoardTests.state(slots: 1)), 3)))
     let soon = BoardTests.tell(&board, .own(BoardTests.state(slots: 2)), 3.1)
     #expect(!BoardTests.isPublished(soon))

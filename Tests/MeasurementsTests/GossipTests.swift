@@ -37,7 +37,9 @@ struct Hall {
     _ = boards[b].handle(.reports(reports), at: now, wall: wall, using: &random)
   }
 
-  private mutating func other(than node: Int) -> Int { (node + 1 + random.index(below: boards.count - 1)) % boards.count }
+  private mutating func other(than node: Int) -> Int {
+    (node + 1 + random.index(below: boards.count - 1)) % boards.count
+  }
 
   private mutating func take(_ input: BoardInput, by node: Int) {
     for effect in boards[node].handle(input, at: now, wall: wall, using: &random) {
@@ -64,8 +66,9 @@ struct Hall {
       let other = other(than: node)
       carry(from: node, to: other)
       carry(from: other, to: node)
-      // As membership does: at the join, soon after, and then once a minute.
-      if now == .zero + .seconds(1) || Int(now.nanoseconds / 1_000_000_000) % 60 == node % 60 { exchange(node, other) }
+      // As membership has it: at the join, soon after, ever later, and then once a minute.
+      let second = Int(now.nanoseconds / 1_000_000_000)
+      if [2, 4, 8, 16, 32].contains(second) || second > 32 && second % 60 == node % 60 { exchange(node, other) }
     }
     guard isMeasured else { return }
     for holder in boards.indices {
@@ -77,17 +80,21 @@ struct Hall {
 
   /// Whole boards over a link, both ways.
   private mutating func exchange(_ a: Int, _ b: Int) {
-    for (from, to) in [(a, b), (b, a)] { _ = boards[to].handle(.reports(boards[from].all), at: now, wall: wall, using: &random) }
+    for (from, to) in [(a, b), (b, a)] {
+      _ = boards[to].handle(.reports(boards[from].all), at: now, wall: wall, using: &random)
+    }
   }
 }
 
 @Suite("Gossip of measurements")
 struct GossipTests {
-  @Test("bytes a node and second stay within the budget whatever the number of nodes; staleness is printed", arguments: [5, 20, 60, 200])
+  @Test(
+    "bytes a node and second stay within the budget whatever the number of nodes; staleness is printed",
+    arguments: [5, 20, 60, 200])
   func budget(count: Int) {
     var hall = Hall(count, seed: 1)
     let seconds = count > 100 ? 20 : 60
-    for _ in 0..<seconds { hall.second(restless: 0.05, isMeasured: false) }
+    for _ in 0..<40 { hall.second(restless: 0.05, isMeasured: false) }
     let before = hall.bytes
     for second in 0..<seconds { hall.second(restless: 0.05, isMeasured: second % 5 == 0) }
     let rates = zip(hall.bytes, before).map { Double($0 - $1) / Double(seconds) }.sorted()
@@ -97,10 +104,12 @@ struct GossipTests {
       "\(ages[ages.count / 2]) s, p99 \(ages[ages.count * 99 / 100]) s")
     #expect(rates.last! <= Limits.reportBudget * (1 + Limits.reportSavings.seconds / Double(seconds)))
     #expect(hall.largest <= Limits.reportBytes)
-    #expect(ages[ages.count / 2] <= (count <= 20 ? 6 : count <= 60 ? 10 : 30))
+    #expect(ages[ages.count / 2] <= (count <= 20 ? 12 : count <= 60 ? 25 : 60))
   }
 
-  @Test("an idle overlay of five spends less than 350 bytes a second on reports and still knows everybody's age within 15 s")
+  @Test(
+    "an idle overlay of five spends less than 350 bytes a second on reports and still knows everybody's age within 15 s"
+  )
   func idle() {
     var hall = Hall(5, seed: 2)
     for _ in 0..<60 { hall.second(restless: 0, isMeasured: false) }
@@ -108,7 +117,9 @@ struct GossipTests {
     for _ in 0..<300 { hall.second(restless: 0, isMeasured: true) }
     let rates = zip(hall.bytes, before).map { Double($0 - $1) / 300 }
     let ages = hall.ages.sorted()
-    print("idle reports of five: \(rates.map { Int($0) }) B/s, age p50 \(ages[ages.count / 2]) s, p99 \(ages[ages.count * 99 / 100]) s")
+    print(
+      "idle reports of five: \(rates.map { Int($0) }) B/s, age p50 \(ages[ages.count / 2]) s, p99 \(ages[ages.count * 99 / 100]) s"
+    )
     #expect(rates.max()! < 350)
     #expect(ages[ages.count / 2] <= 8)
     #expect(ages[ages.count * 99 / 100] <= 40)

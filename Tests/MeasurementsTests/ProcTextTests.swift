@@ -56,18 +56,24 @@ struct ProcTextTests {
 
   @Test("texts cut off, empty or absurd count as nothing and crash nobody")
   func junk() {
-    let whole = [ProcTextTests.stat, ProcTextTests.process("x", user: 1, kernel: 2, pages: 3), "some avg10=1 total=5", "eth0: 1 2 3 4 5 6 7 8 9"]
+    let whole = [
+      ProcTextTests.stat, ProcTextTests.process("x", user: 1, kernel: 2, pages: 3), "some avg10=1 total=5",
+      "eth0: 1 2 3 4 5 6 7 8 9",
+    ]
     var random = SeededRandom(seed: 1)
     for text in whole {
       for length in 0...text.count {
         let cut = String(text.prefix(length))
         _ = MachineSample(stat: cut, processes: [cut], pressure: cut, network: cut)
-        let noisy = String(decoding: cut.utf8.map { random.fraction() < 0.1 ? UInt8(random.index(below: 128)) : $0 }, as: UTF8.self)
+        let noisy = String(
+          decoding: cut.utf8.map { random.fraction() < 0.1 ? UInt8(random.index(below: 128)) : $0 }, as: UTF8.self)
         _ = MachineSample(stat: noisy, processes: [noisy], pressure: noisy, network: noisy)
       }
     }
     let huge = "cpu  \(Array(repeating: String(UInt64.max), count: 8).joined(separator: " "))"
-    _ = MachineSample(stat: huge, processes: [ProcTextTests.process("x", user: .max, kernel: .max, pages: .max)], pressure: nil, network: "")
+    _ = MachineSample(
+      stat: huge, processes: [ProcTextTests.process("x", user: .max, kernel: .max, pages: .max)], pressure: nil,
+      network: "")
   }
 
   @Test("a rate settles on what flows and forgets it when nothing does")
@@ -110,4 +116,3 @@ struct ProcTextTests {
     #expect(load.deadlineMisses < 0.02)
   }
 }
-

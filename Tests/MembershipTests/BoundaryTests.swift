@@ -13,31 +13,46 @@ struct BoundaryTests {
 
   @Test("nobody can give another member an address")
   func forgedAddress() {
-    var (table, random) = (MemberTable(keys: Overlay.keys(0), address: BoundaryTests.here, incarnation: 1), SeededRandom(seed: 1))
+    var (table, random) = (
+      MemberTable(keys: Overlay.keys(0), address: BoundaryTests.here, incarnation: 1), SeededRandom(seed: 1)
+    )
     let victim = MemberRecord(node: Overlay.keys(1).id, address: PeerAddress(host: "6.6.6.6", port: 1), incarnation: 9)
     // Signed by the forger in the victim's name, and under the victim's name with the forger's signature.
     let forged = Signed(victim, by: Overlay.keys(2)).envelope
     let relabelled = SignedEnvelope(bytes: forged.bytes, signer: Overlay.keys(1).id, signature: forged.signature)
-    let effects = table.handle(.exchange([.record(forged), .record(relabelled)], isAnswer: true, from: Overlay.keys(2).id), at: .zero, using: &random)
+    let effects = table.handle(
+      .exchange([.record(forged), .record(relabelled)], isAnswer: true, from: Overlay.keys(2).id), at: .zero,
+      using: &random)
     #expect(table.count == 1)
     #expect(effects.isEmpty)
   }
 
   @Test("a member of another overlay is refused, and it is said why")
   func otherOverlay() {
-    var (table, random) = (MemberTable(keys: Overlay.keys(0), address: BoundaryTests.here, incarnation: 1, overlay: "home"), SeededRandom(seed: 1))
-    let stranger = Signed(MemberRecord(node: Overlay.keys(1).id, address: BoundaryTests.here, incarnation: 1, overlay: "away"), by: Overlay.keys(1))
-    _ = table.handle(.exchange([.record(stranger.envelope)], isAnswer: true, from: stranger.signer), at: .zero, using: &random)
+    var (table, random) = (
+      MemberTable(keys: Overlay.keys(0), address: BoundaryTests.here, incarnation: 1, overlay: "home"),
+      SeededRandom(seed: 1)
+    )
+    let stranger = Signed(
+      MemberRecord(node: Overlay.keys(1).id, address: BoundaryTests.here, incarnation: 1, overlay: "away"),
+      by: Overlay.keys(1))
+    _ = table.handle(
+      .exchange([.record(stranger.envelope)], isAnswer: true, from: stranger.signer), at: .zero, using: &random)
     #expect(table.count == 1)
     #expect(table.refused[stranger.signer] == "is of overlay “away”, this peer of “home”")
   }
 
   @Test("a member of another protocol version is shown and otherwise left alone")
   func otherVersion() {
-    var (table, random) = (MemberTable(keys: Overlay.keys(0), address: BoundaryTests.here, incarnation: 1), SeededRandom(seed: 1))
-    let other = Signed(MemberRecord(node: Overlay.keys(1).id, address: BoundaryTests.here, incarnation: 1, version: 2), by: Overlay.keys(1))
+    var (table, random) = (
+      MemberTable(keys: Overlay.keys(0), address: BoundaryTests.here, incarnation: 1), SeededRandom(seed: 1)
+    )
+    let other = Signed(
+      MemberRecord(node: Overlay.keys(1).id, address: BoundaryTests.here, incarnation: 1, version: 2),
+      by: Overlay.keys(1))
     _ = table.handle(.join([]), at: .zero, using: &random)
-    _ = table.handle(.exchange([.record(other.envelope)], isAnswer: true, from: other.signer), at: .zero, using: &random)
+    _ = table.handle(
+      .exchange([.record(other.envelope)], isAnswer: true, from: other.signer), at: .zero, using: &random)
     #expect(table[other.signer]?.record.body.version == 2)
     #expect(table.count == 1)
     let effects = (1...5).flatMap { table.handle(.timer(.period), at: .zero + .seconds($0), using: &random) }
@@ -68,7 +83,8 @@ struct BoundaryTests {
     var random = SeededRandom(seed: 1)
     func ask(_ target: NodeID) -> [PeerAddress] {
       let request = MemberDatagram(sequence: 7, body: .indirectPing(target), updates: [])
-      let effects = overlay.peers[0].table.handle(.datagram(request, from: overlay.id(1), at: overlay.peers[1].address), at: overlay.now, using: &random)
+      let effects = overlay.peers[0].table.handle(
+        .datagram(request, from: overlay.id(1), at: overlay.peers[1].address), at: overlay.now, using: &random)
       return effects.compactMap { if case .send(_, _, let address) = $0 { address } else { nil } }
     }
     #expect(ask(Overlay.keys(99).id) == [])
@@ -113,9 +129,13 @@ struct BoundaryTests {
     overlay.run(for: .seconds(60))
     let before = overlay.peers.map { ($0.datagramBytes, $0.linkBytes) }
     overlay.run(for: .seconds(600))
-    let rates = zip(overlay.peers, before).map { (Double($0.datagramBytes - $1.0) / 600, Double($0.linkBytes - $1.1) / 600) }
+    let rates = zip(overlay.peers, before).map {
+      (Double($0.datagramBytes - $1.0) / 600, Double($0.linkBytes - $1.1) / 600)
+    }
     let worst = rates.map { $0.0 + $0.1 }.max()!
-    print("idle membership of five: \(rates.map { "\(Int($0.0)) + \(Int($0.1))" }.joined(separator: ", ")) B/s sent (UDP + links)")
+    print(
+      "idle membership of five: \(rates.map { "\(Int($0.0)) + \(Int($0.1))" }.joined(separator: ", ")) B/s sent (UDP + links)"
+    )
     #expect(worst < 300)
   }
 

@@ -12,7 +12,9 @@ struct CoordinateTests {
   struct Plane {
     var places: [(x: Double, y: Double, access: Double)] = []
     init(_ count: Int, using random: inout SeededRandom) {
-      for _ in 0..<count { places.append((random.fraction() * 120, random.fraction() * 120, 1 + random.fraction() * 10)) }
+      for _ in 0..<count {
+        places.append((random.fraction() * 120, random.fraction() * 120, 1 + random.fraction() * 10))
+      }
     }
     func roundTrip(_ a: Int, _ b: Int) -> Double {
       let (dx, dy) = (places[a].x - places[b].x, places[a].y - places[b].y)
@@ -40,7 +42,8 @@ struct CoordinateTests {
         let b = (a + 1 + random.index(below: 39)) % 40
         // A probe in ten is held up.
         let noise = random.fraction() < 0.1 ? 1 + random.fraction() * 3 : 1 + random.fraction() * 0.05
-        estimators[a].observe(plane.roundTrip(a, b) * noise, of: Overlay.keys(b).id.key, at: estimators[b].coordinate, using: &random)
+        estimators[a].observe(
+          plane.roundTrip(a, b) * noise, of: Overlay.keys(b).id.key, at: estimators[b].coordinate, using: &random)
       }
     }
     let errors = CoordinateTests.errors(of: estimators.map(\.coordinate), on: plane)

@@ -71,7 +71,8 @@ struct Overlay {
   private mutating func addPeer(_ number: Int, overlay: String) {
     let keys = Overlay.keys(number)
     let address = PeerAddress(host: "10.0.\(number / 250).\(number % 250 + 1)", port: 7400)
-    let table = MemberTable(keys: keys, address: address, incarnation: 1_000, portal: "http://\(address)", overlay: overlay)
+    let table = MemberTable(
+      keys: keys, address: address, incarnation: 1_000, portal: "http://\(address)", overlay: overlay)
     index[keys.id] = peers.count
     peers.append(Peer(keys: keys, address: address, table: table, random: SeededRandom(seed: random.next())))
   }
@@ -109,7 +110,8 @@ struct Overlay {
   mutating func restart(_ peer: Int, incarnation: UInt64, through contacts: [Int]) {
     let old = peers[peer]
     peers[peer].table = MemberTable(
-      keys: old.keys, address: old.address, incarnation: incarnation, portal: "http://\(old.address)", overlay: old.table.own.body.overlay)
+      keys: old.keys, address: old.address, incarnation: incarnation, portal: "http://\(old.address)",
+      overlay: old.table.own.body.overlay)
     peers[peer].isUp = true
     peers[peer].missed = []
     peers[peer].missedTimers = []
@@ -153,7 +155,11 @@ struct Overlay {
         // A timer that was set again, or belongs to an earlier life, does not fire.
         guard peers[next.to].timers[timer] == now else { continue }
         peers[next.to].timers[timer] = nil
-        if peers[next.to].isStopped { peers[next.to].missedTimers.append(timer) } else { take(.timer(timer), by: next.to) }
+        if peers[next.to].isStopped {
+          peers[next.to].missedTimers.append(timer)
+        } else {
+          take(.timer(timer), by: next.to)
+        }
       } else if peers[next.to].isStopped {
         peers[next.to].missed.append(next.event)
       } else {
@@ -175,7 +181,11 @@ struct Overlay {
     var (low, high) = (0, queue.count)
     while low < high {
       let middle = (low + high) / 2
-      if queue[middle].at > time || queue[middle].at == time && queue[middle].number > number { low = middle + 1 } else { high = middle }
+      if queue[middle].at > time || queue[middle].at == time && queue[middle].number > number {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     queue.insert((time, number, peer, event), at: low)
   }
@@ -190,9 +200,11 @@ struct Overlay {
     switch event {
     case .timer(let timer): take(.timer(timer), by: peer)
     case .linkBroken(let node): take(.linkBroken(node), by: peer)
-    case .exchange(let updates, let isAnswer, let sender): take(.exchange(updates, isAnswer: isAnswer, from: id(sender)), by: peer)
+    case .exchange(let updates, let isAnswer, let sender):
+      take(.exchange(updates, isAnswer: isAnswer, from: id(sender)), by: peer)
     case .datagram(let bytes, let sender, let address):
-      guard let wire = try? WireMembershipDatagram(parsing: bytes), let datagram = try? MemberDatagram(validating: wire) else {
+      guard let wire = try? WireMembershipDatagram(parsing: bytes), let datagram = try? MemberDatagram(validating: wire)
+      else {
         preconditionFailure("a member sent what no member understands")
       }
       take(.datagram(datagram, from: id(sender), at: address), by: peer)
@@ -221,14 +233,22 @@ struct Overlay {
       peers[peer].datagrams += 1
       peers[peer].datagramBytes += bytes.count + Overlay.overhead
       if tracesDatagrams { note("\(name(peer)) → \(name(node))  \(told(datagram))") }
-      guard let target = index[node], peers[target].address == address, hears(peer, target), random.fraction() >= loss else { return }
+      guard let target = index[node], peers[target].address == address, hears(peer, target), random.fraction() >= loss
+      else { return }
       schedule(
-        .datagram(bytes, from: peer, at: peers[peer].address), to: target, after: oneWay(peer, target) + random.fraction() * jitter)
+        .datagram(bytes, from: peer, at: peers[peer].address), to: target,
+        after: oneWay(peer, target) + random.fraction() * jitter)
     case .exchange(let updates, let isAnswer, let node, _):
       peers[peer].linkBytes += updates.exchange.reduce(0) { $0 + $1.wireBytes.count }
-      if tracesDatagrams { note("\(name(peer)) ⇒ \(name(node))  view of \(updates.count)\(isAnswer ? ", in answer" : "")") }
-      guard let target = index[node], hears(peer, target) else { return schedule(.linkBroken(node), to: peer, after: 3) }
-      schedule(.exchange(updates, isAnswer: isAnswer, from: peer), to: target, after: 3 * oneWay(peer, target) + random.fraction())
+      if tracesDatagrams {
+        note("\(name(peer)) ⇒ \(name(node))  view of \(updates.count)\(isAnswer ? ", in answer" : "")")
+      }
+      guard let target = index[node], hears(peer, target) else {
+        return schedule(.linkBroken(node), to: peer, after: 3)
+      }
+      schedule(
+        .exchange(updates, isAnswer: isAnswer, from: peer), to: target,
+        after: 3 * oneWay(peer, target) + random.fraction())
     }
   }
 
@@ -266,11 +286,16 @@ struct Overlay {
   var isWhole: Bool {
     let running = peers.indices.filter { peers[$0].isUp && !peers[$0].table.own.body.isLeaving }
     return running.allSatisfy { observer in
-      peers[observer].table.count == running.count && running.allSatisfy { $0 == observer || state(of: $0, at: observer) == .alive }
+      peers[observer].table.count == running.count
+        && running.allSatisfy { $0 == observer || state(of: $0, at: observer) == .alive }
     }
   }
   func allSee(_ subject: Int, as state: Member.State) -> Bool {
-    peers.indices.allSatisfy { $0 == subject || !peers[$0].isUp || peers[$0].isStopped || self.state(of: subject, at: $0) == state }
+    peers.indices.allSatisfy {
+      $0 == subject || !peers[$0].isUp || peers[$0].isStopped || self.state(of: subject, at: $0) == state
+    }
   }
-  func deaths(of subject: Int? = nil) -> Int { changes.count { $0.state == .dead && (subject == nil || $0.subject == subject) } }
+  func deaths(of subject: Int? = nil) -> Int {
+    changes.count { $0.state == .dead && (subject == nil || $0.subject == subject) }
+  }
 }

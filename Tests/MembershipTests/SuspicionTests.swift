@@ -54,7 +54,8 @@ struct SuspicionTests {
     var overlay = Overlay(3, seed: 4)
     overlay.start()
     overlay.run(for: .seconds(5))
-    let slander = MemberDatagram(sequence: 9_999, body: .nack, updates: [.suspect(overlay.id(2), incarnation: 1_000, by: overlay.id(0))])
+    let slander = MemberDatagram(
+      sequence: 9_999, body: .nack, updates: [.suspect(overlay.id(2), incarnation: 1_000, by: overlay.id(0))])
     var random = SeededRandom(seed: 1)
     _ = overlay.peers[1].table.handle(
       .datagram(slander, from: overlay.id(0), at: overlay.peers[0].address), at: overlay.now, using: &random)
@@ -74,8 +75,12 @@ struct SuspicionTests {
       for target in [1, 2] {
         let lie = MemberDatagram(
           sequence: 1, body: .nack,
-          updates: [.suspect(overlay.id(target), incarnation: incarnation, by: overlay.id(0)), .dead(overlay.id(target), incarnation: incarnation, by: overlay.id(0))])
-        _ = overlay.peers[1].table.handle(.datagram(lie, from: overlay.id(0), at: overlay.peers[0].address), at: overlay.now, using: &random)
+          updates: [
+            .suspect(overlay.id(target), incarnation: incarnation, by: overlay.id(0)),
+            .dead(overlay.id(target), incarnation: incarnation, by: overlay.id(0)),
+          ])
+        _ = overlay.peers[1].table.handle(
+          .datagram(lie, from: overlay.id(0), at: overlay.peers[0].address), at: overlay.now, using: &random)
       }
     }
     #expect(overlay.state(of: 2, at: 1) == .alive)
@@ -91,9 +96,11 @@ struct SuspicionTests {
       var random = SeededRandom(seed: 1)
       var ends = Instant.zero
       for accuser in [2, 3, 4, 0].prefix(1 + confirmations) {
-        let doubt = MemberDatagram(sequence: 1, body: .nack, updates: [.suspect(overlay.id(5), incarnation: 1_000, by: overlay.id(accuser))])
+        let doubt = MemberDatagram(
+          sequence: 1, body: .nack, updates: [.suspect(overlay.id(5), incarnation: 1_000, by: overlay.id(accuser))])
         let effects = overlay.peers[1].table.handle(
-          .datagram(doubt, from: overlay.id(accuser), at: overlay.peers[accuser].address), at: overlay.now, using: &random)
+          .datagram(doubt, from: overlay.id(accuser), at: overlay.peers[accuser].address), at: overlay.now,
+          using: &random)
         for case .setTimer(.suspicion(_), let at) in effects { ends = at }  // the half-time
       }
       return (ends - overlay.now) * 2
@@ -113,11 +120,14 @@ struct SuspicionTests {
     let suspicion = MemberUpdate.suspect(overlay.id(2), incarnation: 1_000, by: overlay.id(3))
     let from = overlay.peers[3].address
     _ = overlay.peers[1].table.handle(
-      .datagram(MemberDatagram(sequence: 1, body: .nack, updates: [suspicion]), from: overlay.id(3), at: from), at: overlay.now, using: &random)
+      .datagram(MemberDatagram(sequence: 1, body: .nack, updates: [suspicion]), from: overlay.id(3), at: from),
+      at: overlay.now, using: &random)
     // Long after gossip has spent its retransmits the suspect still hears it.
     for _ in 0..<50 { _ = overlay.peers[1].table.outgoing.take(bytes: 10_000, members: 4) }
     let effects = overlay.peers[1].table.handle(
-      .datagram(MemberDatagram(sequence: 2, body: .ping(.origin), updates: []), from: overlay.id(2), at: overlay.peers[2].address), at: overlay.now, using: &random)
+      .datagram(
+        MemberDatagram(sequence: 2, body: .ping(.origin), updates: []), from: overlay.id(2),
+        at: overlay.peers[2].address), at: overlay.now, using: &random)
     let told = effects.compactMap { effect -> [MemberUpdate]? in
       if case .send(let datagram, overlay.id(2), _) = effect { return datagram.updates }
       return nil
@@ -157,7 +167,9 @@ struct SuspicionTests {
 func expectGolden(_ name: String, _ lines: [String], file: String = #filePath) throws {
   let url = URL(fileURLWithPath: file).deletingLastPathComponent().appendingPathComponent("Golden/\(name)")
   let text = lines.joined(separator: "\n") + "\n"
-  if ProcessInfo.processInfo.environment["MILLRACE_GOLDEN"] == "write" { try text.write(to: url, atomically: true, encoding: .utf8) }
+  if ProcessInfo.processInfo.environment["MILLRACE_GOLDEN"] == "write" {
+    try text.write(to: url, atomically: true, encoding: .utf8)
+  }
   let expected = try String(contentsOf: url, encoding: .utf8).split(separator: "\n").map(String.init)
   for (number, (is_, should)) in zip(lines, expected).enumerated() where is_ != should {
     Issue.record("\(name):\(number + 1): “\(is_)” where “\(should)” was expected")

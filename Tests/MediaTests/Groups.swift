@@ -84,6 +84,58 @@ func checkResume(
     if whole.format.kind == .video, let first = rest.packets.first {
       #expect(first.isKey, "a fresh encoder begins with a key frame", sourceLocation: sourceLocation)
     }
-    if exact { #expect(rest.packets.map(\.payload) == expected.map(\.payload), "after \(cut)", sourceLocation: sourceLocation) }
+    if exact, !expected.isEmpty {
+      var tail = whole
+      tail.packets = Array(expected)
+      #expect(try difference(rest, tail) <= 1, "after \(cut)", sourceLocation: sourceLocation)
+    }
   }
+}
+
+/// The greatest difference between two tracks' decoded samples (of 16 bits) or pixels, compared place by place.
+func difference(_ a: Track, _ b: Track) throws -> Int {
+  func values(_ track: Track) throws -> [Int] {
+    guard track.format.kind == .audio else { return track.packets.flatMap { $0.payload.map(Int.init) } }
+    return try sound(track).map { Int(($0 * 32_768).rounded()) }
+  }
+  let (x, y) = (try values(a), try values(b))
+  guard x.count == y.count else { return .max }
+  return zip(x, y).map { abs($0 - $1) }.max() ?? 0
+}
+
+/// Decoded, interleaved.
+func sound(_ track: Track) throws -> [Float] {
+  let unpacker = try AudioUnpacker(track.format, socket: 0, next: nil)
+  var result: [Float] = []
+  for packet in track.packets {
+    for element in try unpacker.unpack(element(packet)) {
+      if case .sound(let samples) = element.content { result += samples }
+    }
+  }
+  return result
+}
+
+/// Decoded pictures of a video track: the brightness of every pixel, frame by frame.
+func brightness(_ track: Track) throws -> [[UInt8]] {
+  let unpacker = try VideoUnpacker(track.format)
+  var given: [Element] = []
+  for packet in track.packets { given += try unpacker.unpack(element(packet)) }
+  given += try unpacker.finish()
+  var result: [[UInt8]] = []
+  for element in given {
+    guard case .picture(let picture) = element.content else { continue }
+    let frame = picture.pointer.pointee
+    var pixels: [UInt8] = []
+    for row in 0..<picture.height {
+      pixels += UnsafeBufferPointer(start: frame.data.0! + row * Int(frame.linesize.0), count: picture.width)
+    }
+    result.append(pixels)
+  }
+  return result
+}
+
+private func element(_ packet: Packet) -> Element {
+  Element(
+    index: packet.position.index, timestamp: packet.timestamp, duration: packet.duration, before: [], after: [],
+    content: .coded(packet.payload, isKey: packet.isKey))
 }

@@ -67,15 +67,17 @@ let rooms = [
       .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
     ],
     exclude: ["Page"]),
-  Room(name: "Lab", below: ["Base", "Identity", "Vocabulary", "Wire", "Core"]),
   // L5
   Room(
     name: "Runtime",
-    below: ["Base", "Identity", "Vocabulary", "Wire", "Core", "Transport", "Store", "Portal", "Composition"],
+    below: [
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Streams", "Core", "Transport",
+      "Store", "Portal",
+    ],
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),
   Room(
     name: "millrace", kind: .executable,
-    below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Core", "Runtime", "Lab"],
+    below: ["Base", "Identity", "Portal", "Runtime"],
     products: [.product(name: "ArgumentParser", package: "swift-argument-parser")], tested: false),
   // Linked against FFmpeg, so that the node is not: see Decisions/WorkerExecutable.md
   Room(name: "millrace-worker", kind: .executable, below: ["Media"], tested: false),

@@ -220,5 +220,5 @@ extension Node {
   /// Services that this peer manages.
   public var managed: Int { director.services.count }
   /// Groups, and whether their workers run.
-  public var groups: [GroupSnapshot] { streams.groups }
+  public var groups: [GroupSnapshot] { streams.groups(at: now) }
 }

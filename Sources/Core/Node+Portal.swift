@@ -170,8 +170,10 @@ extension Node {
     portal.called[request]!.clients = []
   }
 
-  mutating func onSinkClients(_ delivery: DeliveryID, present: Bool) {
+  mutating func onClients(of sink: SinkID, present: Bool) {
+    guard let delivery = sinks.delivery(sink) else { return }
     portal.called[delivery.request]?.abandoned[delivery.output] = present ? nil : now
+    tellDesk(.clients(delivery, present: present))
   }
 
   mutating func onSinkDelivered(_ delivery: DeliveryID) { portal.called[delivery.request]?.delivered.append(delivery.output) }

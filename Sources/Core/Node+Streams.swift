@@ -123,7 +123,9 @@ extension Node {
     case .unconsumed(let key): tellDesk(.unconsumed(key))
     case .finished(let key): tellDesk(.ended(.group(key)))
     case .delivered(let id):
-      if let delivery = sinks.delivery(id) { tellDesk(.ended(.delivery(delivery))) }
+      guard let delivery = sinks.delivery(id) else { break }
+      onSinkDelivered(delivery)
+      tellDesk(.ended(.delivery(delivery)))
     }
   }
 
@@ -133,7 +135,7 @@ extension Node {
 
   /// How all sockets stand, for the managers' next renewal.
   mutating func countSockets() {
-    for group in streams.groups {
+    for group in streams.groups(at: now) {
       let owner = StreamUser.group(group.key)
       var counters = group.inputs.map { counter(of: $0, owner) }
       for subscriber in group.output.subscribers {
@@ -145,7 +147,7 @@ extension Node {
       }
       tellDesk(.counters(.group(group.key), counters))
     }
-    for sink in streams.sinks {
+    for sink in streams.sinks(at: now) {
       guard let delivery = sinks.delivery(sink.id) else { continue }
       tellDesk(.counters(.delivery(delivery), [counter(of: sink.input, .delivery(delivery.output))]))
     }

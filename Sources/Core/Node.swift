@@ -119,7 +119,7 @@ public struct Node: Sendable {
     case .workerProgress(_, let due, let late): board(.frames(due: due, late: late))
     case .workerDied(let worker, let how): stream(.workerDied(worker, how))
     case .delivered(let sink, let position): stream(.delivered(sink, through: position))
-    case .clients(let sink, let present): if let delivery = sinks.delivery(sink) { tellDesk(.clients(delivery, present: present)) }
+    case .clients(let sink, let present): onClients(of: sink, present: present)
 
     case .timer(let timer): onTimer(timer)
     case .leave: perform(members.handle(.leave, at: now, using: &random))

@@ -114,3 +114,10 @@ public enum StandardStreams {
   /// Writes a line to standard error.
   public static func complain(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
 }
+
+extension StandardStreams {
+  /// Whether a person looks at standard error.
+  public static var isTerminal: Bool { isatty(2) == 1 }
+  /// Writes over the current line of standard error.
+  public static func overwrite(_ text: String) { FileHandle.standardError.write(Data("\r\(text)".utf8)) }
+}

@@ -22,7 +22,7 @@ final class EventJournal: @unchecked Sendable {
       trace = nil
       return
     }
-    if !FileManager.default.fileExists(atPath: path) { FileManager.default.createFile(atPath: path, contents: nil) }
+    if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
     guard let file = FileHandle(forWritingAtPath: path) else { throw ConfigurationError("trace", "“\(path)” cannot be written") }
     file.seekToEndOfFile()
     trace = file

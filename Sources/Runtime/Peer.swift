@@ -16,7 +16,7 @@ public enum Peer {
   /// - Throws: what the operator must mend, in words: a port in use, a damaged key, a share that is not there.
   public static func run(_ configuration: NodeConfiguration) async throws {
     signal(SIGPIPE, SIG_IGN)
-    var logger = Logger(label: "millrace", factory: StreamLogHandler.standardError)
+    var logger = Logger(label: "millrace") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = Logger.Level(rawValue: configuration.log) ?? .info
 
     let keyPath = Keys.path(in: configuration.data)
@@ -26,7 +26,7 @@ public enum Peer {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let database = try PeerDatabase(directory: configuration.data, ifCorrupt: .startNewGeneration) { work in loop.execute(work) }
-    FileManager.default.createFile(atPath: "\(configuration.data)/started", contents: nil)
+    _ = FileManager.default.createFile(atPath: "\(configuration.data)/started", contents: nil)
     if let reason = database.contents.generation.reason { logger.warning("a new generation of the store begins: \(reason); corrupt or restored stores cannot vote in elections under way") }
 
     let cores = configuration.cores ?? Double(MachineReader.cores)
@@ -36,10 +36,11 @@ public enum Peer {
     let settings = NodeSettings(address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer, identityIsNew: isFirstStart)
     let journal = try EventJournal(trace: configuration.trace)
     let share = try SourceShare(directory: configuration.share)
-    let peer = try await loop.submit {
+    let peer: PeerLoop = try await loop.submit {
       PeerLoop(loop: loop, keys: keys, configuration: configuration, database: database, share: share, settings: settings, journal: journal, logger: logger)
     }.get()
-    try await loop.flatSubmit { peer.start(workerPath: WorkerExecutable.path) }.get()
+    let starting: EventLoopFuture<Void> = loop.flatSubmit { peer.start(workerPath: WorkerExecutable.path) }
+    try await starting.get()
     logger.info("peer \(keys.id) listens on \(configuration.listen), portal http://\(configuration.portal)/")
 
     let server = PortalServer(backend: PeerBackend(peer: peer), configuration: PortalConfiguration(host: configuration.portal.host, port: Int(configuration.portal.port)), group: group, logger: logger)
@@ -50,7 +51,8 @@ public enum Peer {
       tasks.cancelAll()
     }
     logger.info("leaving")
-    try await loop.flatSubmit { peer.stop() }.get()
+    let stopping: EventLoopFuture<Void> = loop.flatSubmit { peer.stop() }
+    try await stopping.get()
     try? database.close()
   }
 }

@@ -132,9 +132,9 @@ struct PeerBackend: OverlayBackend {
             ? Problem("not-here", status: 404, title: "No media here", detail: "Service \(request.short)… delivers nothing at this portal: ask the one that took the request.")
             : Problem("no-such-output", status: 404, title: "No such output", detail: "Service \(request.short)… has no output “\(output ?? "")”.", field: "output", value: output, allowed: names.sorted()))
       }
-      return hub.awaitFormat(deadline: .seconds(20)).flatMapThrowing { format in
+      return hub.awaitFormat(deadline: .seconds(20)).assumeIsolated().flatMapThrowing { format in
         HubDelivery(hub: hub, loop: peer.loop, client: try hub.attach(from: from), format: format, isLive: true, now: { PeerLoop.now })
-      }
+      }.nonisolated()
     }
     do { return try await opened.get() } catch let problem as Problem { throw problem } catch {
       throw Problem("internal", status: 500, title: "Internal error", detail: "\(error)")

@@ -89,7 +89,7 @@ public final class Recording {
   public init(record path: String?, play: Bool) throws {
     signal(SIGPIPE, SIG_IGN)
     if let path {
-      FileManager.default.createFile(atPath: path, contents: nil)
+      _ = FileManager.default.createFile(atPath: path, contents: nil)
       guard let file = FileHandle(forWritingAtPath: path) else { throw ConfigurationError(path, "cannot be written") }
       self.file = file
     } else {

@@ -8,6 +8,8 @@ final class FakeOverlay: OverlayBackend {
     var services: [ServiceView] = []
     var refusal: Problem?
     var delivery: (@Sendable (_ from: UInt64?) -> FakeDelivery)?
+    /// Used before `delivery` when set.
+    var named: (@Sendable (_ output: String?, _ from: UInt64?) -> FakeDelivery)?
     var deliveries: [FakeDelivery] = []
     var watchers: [AsyncStream<ServiceEvent>.Continuation] = []
     var resumedAfter: UInt64?
@@ -117,7 +119,7 @@ final class FakeOverlay: OverlayBackend {
     let view = try await self.service(service)
     if let output, !view.outputs.contains(where: { $0.name == output }) { throw .notFound("output \(output)") }
     let made = state.withLock { state in
-      let made = state.delivery?(from)
+      let made = state.named?(output, from) ?? state.delivery?(from)
       if let made { state.deliveries.append(made) }
       return made
     }

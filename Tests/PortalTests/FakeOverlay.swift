@@ -40,14 +40,16 @@ final class FakeOverlay: OverlayBackend {
 
   func submit(_ request: RequestDocument) async throws(Problem) -> ServiceAccepted {
     let (refusal, isRepeat) = state.withLock { state in
-      let isRepeat = request.idempotencyKey != nil
+      let isRepeat =
+        request.idempotencyKey != nil
         && state.submissions.contains { $0.idempotencyKey == request.idempotencyKey }
       state.submissions.append(request)
       return (state.refusal, isRepeat)
     }
     if let refusal { throw refusal }
     return ServiceAccepted(
-      id: Sample.service, state: .electing, manager: Sample.nodes[1], term: "1", outputs: Sample.outputs, isRepeat: isRepeat)
+      id: Sample.service, state: .electing, manager: Sample.nodes[1], term: "1", outputs: Sample.outputs,
+      isRepeat: isRepeat)
   }
 
   func plan(_ request: RequestDocument) async throws(Problem) -> PlanView {
@@ -87,7 +89,9 @@ final class FakeOverlay: OverlayBackend {
     return stream
   }
 
-  func overlay() async throws(Problem) -> OverlayStatus { Sample.overlay(services: state.withLock { $0.services.map(\.id) }) }
+  func overlay() async throws(Problem) -> OverlayStatus {
+    Sample.overlay(services: state.withLock { $0.services.map(\.id) })
+  }
 
   func election(_ id: String) async throws(Problem) -> ElectionView {
     _ = try await service(id)
@@ -138,7 +142,8 @@ final class FakeDelivery: Delivery {
   let closed = Signal()
 
   init(
-    mimeType: String = "video/webm; codecs=\"vp8, opus\"", isLive: Bool = false, preamble: [UInt8] = [], from: UInt64 = 0,
+    mimeType: String = "video/webm; codecs=\"vp8, opus\"", isLive: Bool = false, preamble: [UInt8] = [],
+    from: UInt64 = 0,
     _ source: @escaping @Sendable (UInt64) async throws -> Chunk?
   ) {
     self.mimeType = mimeType

@@ -6,18 +6,22 @@ import Testing
 
 @Suite("the page", .timeLimit(.minutes(3)))
 struct PageTests {
-  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
 
   @Test("what is embedded is what stands in Sources/Portal/Page; Tools/generate-page makes it so")
   func embedded() throws {
     let folder = Self.root.appending(path: "Sources/Portal/Page")
-    let generated = try String(contentsOf: Self.root.appending(path: "Sources/Portal/Generated/PageFiles.swift"), encoding: .utf8)
+    let generated = try String(
+      contentsOf: Self.root.appending(path: "Sources/Portal/Generated/PageFiles.swift"), encoding: .utf8)
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
     #expect(files.count == PageFile.all.count + 1)
     for file in files {
       let text = try String(contentsOf: folder.appending(path: file), encoding: .utf8)
       let name = String(file.map { $0.isLetter || $0.isNumber ? $0 : "_" })
-      #expect(generated.contains("static let \(name) = ###\"\"\"\n\(text)\n\"\"\"###\n"), "\(file) differs: run Tools/generate-page")
+      #expect(
+        generated.contains("static let \(name) = ###\"\"\"\n\(text)\n\"\"\"###\n"),
+        "\(file) differs: run Tools/generate-page")
     }
   }
 
@@ -44,7 +48,9 @@ struct PageTests {
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = [tool] + arguments
     // Into files, not pipes: reading a pipe would block a thread that the portal needs.
-    let names = ["out", "error"].map { FileManager.default.temporaryDirectory.appending(path: "portal-\(UUID()).\($0)") }
+    let names = ["out", "error"].map {
+      FileManager.default.temporaryDirectory.appending(path: "portal-\(UUID()).\($0)")
+    }
     for name in names { try Data().write(to: name) }
     defer { for name in names { try? FileManager.default.removeItem(at: name) } }
     process.standardOutput = try FileHandle(forWritingTo: names[0])
@@ -68,8 +74,10 @@ struct PageTests {
     let made = try await run(
       "ffmpeg",
       [
-        "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10", "-f", "lavfi", "-i", "sine=330:duration=10",
-        "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "25", "-b:v", "600k", "-c:a", "libopus", "-live", "1",
+        "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10", "-f", "lavfi", "-i",
+        "sine=330:duration=10",
+        "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "25", "-b:v", "600k", "-c:a", "libopus",
+        "-live", "1",
         "-cluster_time_limit", "200", film.path,
       ])
     guard made.status == 0 else { return nil }
@@ -79,7 +87,8 @@ struct PageTests {
 
   @Test("in Chromium the video plays, captions show, and nothing breaches the policy")
   func playing() async throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "portal-page-\(ProcessInfo.processInfo.processIdentifier)")
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "portal-page-\(ProcessInfo.processInfo.processIdentifier)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let keep = ProcessInfo.processInfo.environment["PORTAL_PICTURES"]
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -91,7 +100,9 @@ struct PageTests {
     overlay.change { state in
       state.named = { output, from in
         let bytes = output == "captions" ? captions : film
-        return FakeDelivery(mimeType: output == "captions" ? "text/vtt" : "video/webm; codecs=\"vp8, opus\"", from: from ?? 0) { position in
+        return FakeDelivery(
+          mimeType: output == "captions" ? "text/vtt" : "video/webm; codecs=\"vp8, opus\"", from: from ?? 0
+        ) { position in
           let start = Int(position) * 16_384
           guard start < bytes.count else { return nil }
           return Chunk(bytes: Array(bytes[start..<min(bytes.count, start + 16_384)]), position: position, isKey: true)
@@ -107,7 +118,8 @@ struct PageTests {
         }
       }
       defer { telling.cancel() }
-      return try await run("python3", [tool, "\(client.address)", "--captions"] + (keep.map { ["--pictures", $0] } ?? []))
+      return try await run(
+        "python3", [tool, "\(client.address)", "--captions"] + (keep.map { ["--pictures", $0] } ?? []))
     }
     if result.status == 77 {
       print(result.error)

@@ -23,12 +23,12 @@ export function make(name, attributes = {}, ...children) {
 
 export const short = (node) => (node ?? "").slice(0, 8);
 
-/** A node keeps its colour everywhere on the page, and so on every peer's page. */
-export function colour(node) {
-  let sum = 0;
-  for (const letter of node ?? "") sum = (sum * 31 + letter.charCodeAt(0)) >>> 0;
-  return `c${sum % 8}`;
-}
+let known = [];
+
+/** Tells which nodes there are: eight colours go round in the order of their IDs, so each peer's page gives a node the same one. */
+export function know(nodes) { known = [...nodes].sort(); }
+
+export const colour = (node) => (known.includes(node) ? `c${known.indexOf(node) % 8}` : "faint");
 
 export function rate(bitsPerSecond) {
   if (bitsPerSecond === undefined || bitsPerSecond === null) return "–";
@@ -828,6 +828,7 @@ function dot(member, [x, y]) {
   const around = 2 * Math.PI * 17;
   return make("g", { class: `${colour(member.node)}${member.state === "alive" ? "" : " gone"}` },
     make("title", {}, `${member.node}\n${member.address}\n${member.state}, CPU ${percent(load)}`),
+    make("circle", { class: "ground", cx: x, cy: y, r: 19 }),
     make("circle", { class: "core", cx: x, cy: y, r: 14 }),
     make("circle", { class: "ring", cx: x, cy: y, r: 17 }),
     make("circle", { class: "fill", cx: x, cy: y, r: 17, "stroke-dasharray": `${around * Math.min(1, load)} ${around}`, transform: `rotate(-90 ${x} ${y})` }),
@@ -905,6 +906,7 @@ a { color: var(--accent); }
 .quiet { color: var(--quiet); font-size: 0.87rem; }
 .error { background: var(--bad-ground); color: var(--bad); border-radius: 8px; padding: 0.6rem 0.8rem; margin: 0 0 0.6rem; }
 
+header, #warnings, footer { max-width: 93.2rem; margin-inline: auto; }
 header { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5rem 0.9rem; padding: 0.9rem 1.4rem; }
 header p { margin: 0; color: var(--quiet); font-size: 0.85rem; }
 #facts { display: flex; flex-wrap: wrap; gap: 0.4rem 1.4rem; list-style: none; margin: 0 0 0 auto; padding: 0; }
@@ -914,17 +916,17 @@ header p { margin: 0; color: var(--quiet); font-size: 0.85rem; }
 #connection::before { content: "●"; margin-right: 0.4rem; color: var(--warn); }
 #connection.live::before { color: var(--good); }
 #connection.lost::before { color: var(--bad); }
-#warnings { list-style: none; margin: 0 1.4rem 1rem; padding: 0.6rem 0.9rem; border-radius: 10px; background: var(--warn-ground); color: var(--warn); }
+#warnings { list-style: none; width: calc(100% - 2.8rem); margin-block: 0 1rem; padding: 0.6rem 0.9rem; border-radius: 10px; background: var(--warn-ground); color: var(--warn); }
 .notice { padding: 0 1.4rem; }
 
-main { display: grid; grid-template-columns: minmax(0, 3fr) minmax(20rem, 2fr); gap: 1rem; padding: 0 1.4rem 1rem; align-items: start; }
+main { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1rem; padding: 0 1.4rem 1rem; max-width: 96rem; margin: 0 auto; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 1rem 1.1rem; box-shadow: var(--shadow); min-width: 0; }
-#members-section, #events-section { grid-column: 1 / -1; }
+#services, #members-section, #events-section { grid-column: 1 / -1; }
 @media (max-width: 60rem) { main { grid-template-columns: minmax(0, 1fr); padding: 0 0.8rem 1rem; } header { padding: 0.9rem 0.8rem; } }
 footer { padding: 0.4rem 1.4rem 1.6rem; }
 
 #watch { grid-column: 1 / -1; }
-video { display: block; width: 100%; max-height: 62vh; background: #000; border-radius: 10px; margin-bottom: 0.6rem; }
+video { display: block; width: 100%; max-height: 56vh; background: #000; border-radius: 10px; margin-bottom: 0.6rem; }
 #captions-text { max-height: 18rem; overflow: auto; background: var(--ground); border-radius: 10px; padding: 0.8rem; white-space: pre-wrap; }
 
 .service { border-top: 1px solid var(--line); padding: 0.9rem 0 0.4rem; }
@@ -966,7 +968,9 @@ tr.gone > * { opacity: 0.55; }
 .c4 { color: var(--n4); } .c5 { color: var(--n5); } .c6 { color: var(--n6); } .c7 { color: var(--n7); }
 
 svg text { fill: var(--ink); font-family: inherit; }
-svg .faint { fill: var(--quiet); }
+svg .faint { fill: var(--quiet); color: var(--quiet); }
+svg .halo { paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
+.ground { fill: var(--card); }
 #map svg { width: 100%; height: auto; display: block; }
 .grid { stroke: var(--line); stroke-width: 1; }
 .scale { stroke: var(--quiet); stroke-width: 1.5; }
@@ -992,7 +996,7 @@ svg .faint { fill: var(--quiet); }
 
   static let page_js = ###"""
 // The page's clockwork: asks for the overlay and the services every two seconds and at every event, and hands them on.
-import { $, ask, make, short } from "/elements.js";
+import { $, ask, know, make, short } from "/elements.js";
 import { showFacts, showMap, showMembers, showWarnings } from "/overlay.js";
 import { showServices } from "/services.js";
 import { play } from "/player.js";
@@ -1007,6 +1011,7 @@ async function look() {
   looking = true;
   try {
     const [overlay, services] = await Promise.all([ask("GET", "/v1/overlay"), ask("GET", "/v1/services")]);
+    know(overlay.members.map((member) => member.node));
     showFacts(overlay, services);
     showWarnings(overlay, services);
     showMap(overlay, services);
@@ -1241,11 +1246,14 @@ function card(service, { play, end }, isOver) {
     time("election", service.timings.election_ms), time("placement", service.timings.placement_ms),
     time("first media", service.timings.first_media_ms), `asked ${age(service.age_seconds)}`,
   ].filter(Boolean).join(" · ");
+  const more = (name, path) => [" · ", make("a", { href: path, "data-key": `${name} ${service.id}` }, name)];
   return make("article", { class: "service", "aria-label": `Service ${short(service.id)}` },
     make("div", { class: "service-head" },
       make("span", { class: `state ${service.state}` }, service.state),
       make("h3", {}, make("code", { title: service.id }, short(service.id)), ` ${summary(service)}`), buttons),
-    make("p", { class: "quiet" }, facts),
+    make("p", { class: "quiet" }, facts,
+      ...(service.manager ? more("election", `/v1/elections/${service.id}`) : []),
+      ...(service.stages.length ? more("explanation", `/v1/services/${service.id}/explanation`) : [])),
     service.failure ? make("p", { class: "error" }, service.failure.detail) : null,
     service.stages.length && !isOver
       ? make("div", { class: "scroll chain", tabindex: 0, role: "region", "aria-label": "Live chain", "data-id": service.id }, chain(service))
@@ -1338,8 +1346,8 @@ function arrow(service, from, to) {
     const [x, y] = [to.x - gap + 12 + (gap - 24) / 2, (y1 + y2) / 2];
     result.append(
       make("title", {}, `${socket.format ?? socket.codec ?? ""}\n${socket.packets} packets, ${socket.bytes} bytes\npositions ${socket.first_position ?? "–"} … ${socket.last_position ?? "–"}, acknowledged ${socket.acknowledged ?? "–"}\n${socket.switches} switches`),
-      make("text", { x, y: y - 6, "text-anchor": "middle", "font-size": 11 }, socket.codec ?? ""),
-      make("text", { class: "faint", x, y: y + 14, "text-anchor": "middle", "font-size": 11 }, rate(socket.bits_per_second)));
+      make("text", { class: "halo", x, y: y - 6, "text-anchor": "middle", "font-size": 11 }, socket.codec ?? ""),
+      make("text", { class: "faint halo", x, y: y + 14, "text-anchor": "middle", "font-size": 11 }, rate(socket.bits_per_second)));
   }
   return result;
 }

@@ -17,12 +17,12 @@ export function make(name, attributes = {}, ...children) {
 
 export const short = (node) => (node ?? "").slice(0, 8);
 
-/** A node keeps its colour everywhere on the page, and so on every peer's page. */
-export function colour(node) {
-  let sum = 0;
-  for (const letter of node ?? "") sum = (sum * 31 + letter.charCodeAt(0)) >>> 0;
-  return `c${sum % 8}`;
-}
+let known = [];
+
+/** Tells which nodes there are: eight colours go round in the order of their IDs, so each peer's page gives a node the same one. */
+export function know(nodes) { known = [...nodes].sort(); }
+
+export const colour = (node) => (known.includes(node) ? `c${known.indexOf(node) % 8}` : "faint");
 
 export function rate(bitsPerSecond) {
   if (bitsPerSecond === undefined || bitsPerSecond === null) return "–";

@@ -95,6 +95,7 @@ function dot(member, [x, y]) {
   const around = 2 * Math.PI * 17;
   return make("g", { class: `${colour(member.node)}${member.state === "alive" ? "" : " gone"}` },
     make("title", {}, `${member.node}\n${member.address}\n${member.state}, CPU ${percent(load)}`),
+    make("circle", { class: "ground", cx: x, cy: y, r: 19 }),
     make("circle", { class: "core", cx: x, cy: y, r: 14 }),
     make("circle", { class: "ring", cx: x, cy: y, r: 17 }),
     make("circle", { class: "fill", cx: x, cy: y, r: 17, "stroke-dasharray": `${around * Math.min(1, load)} ${around}`, transform: `rotate(-90 ${x} ${y})` }),

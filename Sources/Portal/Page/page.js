@@ -1,5 +1,5 @@
 // The page's clockwork: asks for the overlay and the services every two seconds and at every event, and hands them on.
-import { $, ask, make, short } from "/elements.js";
+import { $, ask, know, make, short } from "/elements.js";
 import { showFacts, showMap, showMembers, showWarnings } from "/overlay.js";
 import { showServices } from "/services.js";
 import { play } from "/player.js";
@@ -14,6 +14,7 @@ async function look() {
   looking = true;
   try {
     const [overlay, services] = await Promise.all([ask("GET", "/v1/overlay"), ask("GET", "/v1/services")]);
+    know(overlay.members.map((member) => member.node));
     showFacts(overlay, services);
     showWarnings(overlay, services);
     showMap(overlay, services);

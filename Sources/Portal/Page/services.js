@@ -28,11 +28,14 @@ function card(service, { play, end }, isOver) {
     time("election", service.timings.election_ms), time("placement", service.timings.placement_ms),
     time("first media", service.timings.first_media_ms), `asked ${age(service.age_seconds)}`,
   ].filter(Boolean).join(" · ");
+  const more = (name, path) => [" · ", make("a", { href: path, "data-key": `${name} ${service.id}` }, name)];
   return make("article", { class: "service", "aria-label": `Service ${short(service.id)}` },
     make("div", { class: "service-head" },
       make("span", { class: `state ${service.state}` }, service.state),
       make("h3", {}, make("code", { title: service.id }, short(service.id)), ` ${summary(service)}`), buttons),
-    make("p", { class: "quiet" }, facts),
+    make("p", { class: "quiet" }, facts,
+      ...(service.manager ? more("election", `/v1/elections/${service.id}`) : []),
+      ...(service.stages.length ? more("explanation", `/v1/services/${service.id}/explanation`) : [])),
     service.failure ? make("p", { class: "error" }, service.failure.detail) : null,
     service.stages.length && !isOver
       ? make("div", { class: "scroll chain", tabindex: 0, role: "region", "aria-label": "Live chain", "data-id": service.id }, chain(service))
@@ -125,8 +128,8 @@ function arrow(service, from, to) {
     const [x, y] = [to.x - gap + 12 + (gap - 24) / 2, (y1 + y2) / 2];
     result.append(
       make("title", {}, `${socket.format ?? socket.codec ?? ""}\n${socket.packets} packets, ${socket.bytes} bytes\npositions ${socket.first_position ?? "–"} … ${socket.last_position ?? "–"}, acknowledged ${socket.acknowledged ?? "–"}\n${socket.switches} switches`),
-      make("text", { x, y: y - 6, "text-anchor": "middle", "font-size": 11 }, socket.codec ?? ""),
-      make("text", { class: "faint", x, y: y + 14, "text-anchor": "middle", "font-size": 11 }, rate(socket.bits_per_second)));
+      make("text", { class: "halo", x, y: y - 6, "text-anchor": "middle", "font-size": 11 }, socket.codec ?? ""),
+      make("text", { class: "faint halo", x, y: y + 14, "text-anchor": "middle", "font-size": 11 }, rate(socket.bits_per_second)));
   }
   return result;
 }

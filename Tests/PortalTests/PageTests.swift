@@ -68,8 +68,18 @@ struct PageTests {
     return (process.terminationStatus, said[0], said[1])
   }
 
-  /// Ten seconds of picture, sound and captions, as deliveries: WebM in pieces, captions whole.
-  private func media(in folder: URL) async throws -> (film: [UInt8], captions: [UInt8])? {
+  /// One cue a chunk, as a text stream comes; then it stays open, as a live one does: cues must show before the track has ended.
+  @Sendable private static func cue(_ position: UInt64) async throws -> Chunk? {
+    guard position < 5 else {
+      try await Task.sleep(for: .seconds(3_600))
+      return nil
+    }
+    let text = "00:00:0\(position * 2).000 --> 00:00:0\(position * 2 + 1).900\nCaption \(position) of the talk\n\n"
+    return Chunk(bytes: Array(text.utf8), position: position, isKey: true)
+  }
+
+  /// Ten seconds of picture and sound.
+  private func film(in folder: URL) async throws -> [UInt8]? {
     let film = folder.appending(path: "film.webm")
     let made = try await run(
       "ffmpeg",
@@ -80,9 +90,7 @@ struct PageTests {
         "-live", "1",
         "-cluster_time_limit", "200", film.path,
       ])
-    guard made.status == 0 else { return nil }
-    let cues = (0..<5).map { "00:00:0\($0 * 2).000 --> 00:00:0\($0 * 2 + 1).900\nCaption \($0) of the talk\n\n" }
-    return (Array(try Data(contentsOf: film)), Array(("WEBVTT\n\n" + cues.joined()).utf8))
+    return made.status == 0 ? Array(try Data(contentsOf: film)) : nil
   }
 
   @Test("in Chromium the video plays, captions show, and nothing breaches the policy")
@@ -92,20 +100,20 @@ struct PageTests {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let keep = ProcessInfo.processInfo.environment["PORTAL_PICTURES"]
     defer { try? FileManager.default.removeItem(at: folder) }
-    guard let (film, captions) = try await media(in: folder) else {
+    guard let film = try await film(in: folder) else {
       print("skipped: ffmpeg is missing")
       return
     }
     let overlay = FakeOverlay { $0.services = [Sample.running()] }
     overlay.change { state in
       state.named = { output, from in
-        let bytes = output == "captions" ? captions : film
-        return FakeDelivery(
-          mimeType: output == "captions" ? "text/vtt" : "video/webm; codecs=\"vp8, opus\"", from: from ?? 0
-        ) { position in
+        if output == "captions" {
+          return FakeDelivery(mimeType: "text/vtt", preamble: Array("WEBVTT\n\n".utf8), Self.cue)
+        }
+        return FakeDelivery(from: from ?? 0) { position in
           let start = Int(position) * 16_384
-          guard start < bytes.count else { return nil }
-          return Chunk(bytes: Array(bytes[start..<min(bytes.count, start + 16_384)]), position: position, isKey: true)
+          guard start < film.count else { return nil }
+          return Chunk(bytes: Array(film[start..<min(film.count, start + 16_384)]), position: position, isKey: true)
         }
       }
     }
@@ -127,5 +135,47 @@ struct PageTests {
     }
     #expect(result.status == 0, "\(result.out)\(result.error)")
     #expect(result.out.contains("of the talk"))
+  }
+
+  @Test("in Chromium a service of text alone shows its cues as they come")
+  func text() async throws {
+    var service = Sample.running()
+    service.outputs = [Sample.outputs[1]]
+    let overlay = FakeOverlay {
+      $0.services = [service]
+      $0.delivery = { _ in FakeDelivery(mimeType: "text/vtt", preamble: Array("WEBVTT\n\n".utf8), Self.cue) }
+    }
+    let tool = Self.root.appending(path: "Tools/browser/play").path
+    let result = try await withPortal(overlay) { client async throws in
+      try await run("python3", [tool, "\(client.address)", Sample.service])
+    }
+    if result.status == 77 {
+      print(result.error)
+      return
+    }
+    #expect(result.status == 0, "\(result.out)\(result.error)")
+  }
+
+  @Test("in Chromium a refused request is explained at its field, with its line selected")
+  func refusing() async throws {
+    let fault = Problem(
+      "out-of-range", status: 422, title: "Value out of range", detail: "99999 is too wide <b>", field: "video.size",
+      line: 3,
+      value: "99999", allowed: ["16…7680"])
+    let request = FileManager.default.temporaryDirectory.appending(path: "portal-\(UUID()).yaml")
+    try Data("source: x\nvideo:\n  size: 99999x1\n".utf8).write(to: request)
+    defer { try? FileManager.default.removeItem(at: request) }
+    let tool = Self.root.appending(path: "Tools/browser/ask").path
+    let result = try await withPortal(FakeOverlay { $0.refusal = fault }) { client async throws in
+      try await run("python3", [tool, "\(client.address)", request.path])
+    }
+    if result.status == 77 {
+      print(result.error)
+      return
+    }
+    #expect(result.status == 1, "\(result.error)")
+    for part in ["video.size, line 3", "99999 is too wide <b>", "Allowed: 16", "\"selected\": \"  size: 99999x1\""] {
+      #expect(result.out.contains(part), "\(result.out)")
+    }
   }
 }

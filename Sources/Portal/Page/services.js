@@ -119,13 +119,18 @@ function arrow(service, from, to) {
   const [x1, y1] = [from.x + boxWidth, from.y + boxHeight(from) / 2];
   const [x2, y2] = [to.x - 7, to.y + boxHeight(to) / 2];
   const bend = gap / 2;
-  const d = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+  // A link over several columns runs straight under them and bends in the last gap.
+  const isLong = to.depth - from.depth > 1;
+  const turn = to.x - gap;
+  const d = isLong
+    ? `M${x1} ${y1}H${turn}C${turn + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
+    : `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
   const result = make("g", {},
     make("path", { class: "link", d }),
     socket?.bits_per_second > 0 ? make("path", { class: "moving", d }) : null,
     make("path", { d: `M${x2 + 7} ${y2}l-8 -4.5v9z`, fill: "currentColor", class: "faint" }));
   if (socket) {
-    const [x, y] = [to.x - gap + 12 + (gap - 24) / 2, (y1 + y2) / 2];
+    const [x, y] = [x1 + gap / 2, isLong ? y1 : (y1 + y2) / 2];
     result.append(
       make("title", {}, `${socket.format ?? socket.codec ?? ""}\n${socket.packets} packets, ${socket.bytes} bytes\npositions ${socket.first_position ?? "–"} … ${socket.last_position ?? "–"}, acknowledged ${socket.acknowledged ?? "–"}\n${socket.switches} switches`),
       make("text", { class: "halo", x, y: y - 6, "text-anchor": "middle", "font-size": 11 }, socket.codec ?? ""),

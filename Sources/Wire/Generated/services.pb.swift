@@ -374,6 +374,46 @@ public nonisolated struct WireServiceReport: Sendable {
   fileprivate var _term: WireTermMark? = nil
 }
 
+/// What a client's envelope carries: everything a manager needs to begin, so that any member can become it.
+public nonisolated struct WireClientCall: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// the canonical request document
+  public var request: Data = Data()
+
+  /// SourceStatement, signed by the node that shares the file
+  public var source: WireSignedBytes {
+    get {_source ?? WireSignedBytes()}
+    set {_source = newValue}
+  }
+  /// Returns true if `source` has been explicitly set.
+  public var hasSource: Bool {self._source != nil}
+  /// Clears the value of `source`. Subsequent reads from it will return its default value.
+  public mutating func clearSource() {self._source = nil}
+
+  /// where the client is: its own, or its portal's coordinate
+  public var client: WireCoordinatePoint {
+    get {_client ?? WireCoordinatePoint()}
+    set {_client = newValue}
+  }
+  /// Returns true if `client` has been explicitly set.
+  public var hasClient: Bool {self._client != nil}
+  /// Clears the value of `client`. Subsequent reads from it will return its default value.
+  public mutating func clearClient() {self._client = nil}
+
+  /// the connection's round trip on top
+  public var clientExtraMs: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _source: WireSignedBytes? = nil
+  fileprivate var _client: WireCoordinatePoint? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "millrace.v1"
@@ -1039,6 +1079,55 @@ nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.explanation != rhs.explanation {return false}
     if lhs.repairs != rhs.repairs {return false}
     if lhs.requestText != rhs.requestText {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireClientCall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClientCall"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}source\0\u{1}client\0\u{3}client_extra_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._source) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._client) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.clientExtraMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.request.isEmpty {
+      try visitor.visitSingularBytesField(value: self.request, fieldNumber: 1)
+    }
+    try { if let v = self._source {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._client {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if self.clientExtraMs.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.clientExtraMs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireClientCall, rhs: WireClientCall) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs._source != rhs._source {return false}
+    if lhs._client != rhs._client {return false}
+    if lhs.clientExtraMs != rhs.clientExtraMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

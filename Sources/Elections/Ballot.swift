@@ -1,0 +1,67 @@
+import Base
+import Identity
+import Vocabulary
+
+/// An elector's memory of one request: what is on disk, and what a restart may forget.
+struct Ballot: Sendable {
+  let request: RequestID
+  let electorate: Electorate
+  /// The order of candidates, worked out once.
+  let order: [NodeID]
+  /// What is on disk, or about to be.
+  var record: BallotRecord
+  /// The manager's mandate for the promised term, as it was shown.
+  var mandate: Mandate?
+  /// Whether ``mandate``'s votes have been checked: done when a version is to be kept under it, not for a lease.
+  var mandateIsVerified = false
+  /// No later vote before this: given to the manager with the last answer to a heartbeat.
+  var leaseUntil: Instant?
+  /// When the elector stops waiting for a mandate, or for the next heartbeat.
+  var deadline: Instant?
+  /// How often the current vote was repeated.
+  var repetitions = 0
+  /// Each elector's newest vote, this one's included.
+  var heard: OrderedDictionary<NodeID, Heard> = [:]
+  /// Terms up to this one were promised before a restart, or declined: this peer manages in none of them.
+  var barredUpTo: Term?
+  /// Portals to be told who manages.
+  var callers: [NodeID] = []
+  /// Electors that say that the service has ended.
+  var endedBy: OrderedSet<NodeID> = []
+
+  /// An elector's vote, and the version that it names where it came along.
+  struct Heard {
+    var vote: Signed<Vote>
+    var newest: MandatedSnapshot?
+  }
+
+  init(_ envelope: Signed<Envelope>) {
+    self.init(record: BallotRecord(envelope: envelope))
+    callers = [envelope.body.portal]
+  }
+
+  init(restoring record: BallotRecord) {
+    self.init(record: record)
+    callers = [record.envelope.body.portal]
+    barredUpTo = record.promised
+  }
+
+  private init(record: BallotRecord) {
+    self.record = record
+    request = record.envelope.request
+    electorate = record.envelope.body.electorate
+    order = electorate.order(of: request)
+  }
+
+  /// The term's one candidate; term ≥ 1.
+  func candidate(in term: Term) -> NodeID { order[Int(max(term.number, 1) - 1) % order.count] }
+
+  /// The highest term that at least f+1 electors have voted for or passed: one of them is honest.
+  var supportedTerm: Term? {
+    let terms = heard.values.map(\.vote.body.term).sorted(by: >)
+    return terms.count > electorate.faults ? terms[electorate.faults] : nil
+  }
+
+  /// Electors that voted for this term or a later one.
+  func supporters(of term: Term) -> Int { heard.values.count { $0.vote.body.term >= term } }
+}

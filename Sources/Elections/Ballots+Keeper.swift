@@ -1,0 +1,167 @@
+import Base
+import Identity
+import Vocabulary
+
+// The elector under a manager: it renews the lease, keeps the versions, and remembers who claimed a stream first.
+
+extension Ballots {
+  // MARK: On a heartbeat
+
+  /// Renews the manager's lease: this elector casts no later vote for ``Limits/lease``. A manager of a later term is believed on its
+  /// mandate; the candidate that this elector voted for needs to show it, but its votes are checked only when a version is to be kept.
+  mutating func onHeartbeat(
+    _ request: RequestID, _ term: Term, sent: Instant, _ mandate: Mandate?, from sender: NodeID, _ time: Moment
+  ) -> [BallotEffect] {
+    let followed: [BallotEffect]
+    switch follow(request, term, mandate, from: sender, mustBeVerified: tenures[request] != nil && sender != node, time) {
+    case .refused(let effects): return effects
+    case .followed(let effects): followed = effects
+    }
+    guard var ballot = ballots[request] else { return followed }
+    // Whoever knows that f+1 moved on lets the lease run out.
+    if let supported = ballot.supportedTerm, supported > term { return followed }
+    let lease = time.now + Limits.lease
+    ballot.leaseUntil = lease
+    ballot.deadline = lease
+    let raised = ballot.record.promised != term
+    ballot.record.promised = term
+    ballots[request] = ballot
+    let answer = BallotEffect.send(sender, .heartbeatAnswer(request, term, sent: sent))
+    return followed + (raised ? [.persist([.ballot(ballot.record)], then: [answer])] : [answer])
+      + [.setTimer(.patience(request), at: lease)]
+  }
+
+  private enum Following {
+    case followed([BallotEffect])
+    case refused([BallotEffect])
+  }
+
+  /// Whether `sender` may speak as the manager of `term`. Remembers its mandate; the promise itself is raised by the caller.
+  private mutating func follow(
+    _ request: RequestID, _ term: Term, _ shown: Mandate?, from sender: NodeID, mustBeVerified: Bool, _ time: Moment
+  ) -> Following {
+    var effects: [BallotEffect] = []
+    if let shown, shown.request != request || shown.term != term || shown.manager != sender {
+      return .refused([.rejected(sender, .notTheCandidate)])
+    }
+    if ballots[request] == nil {
+      guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
+      do { try shown.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
+      do { effects = try admit(shown.envelope, isMandated: true, time) } catch {
+        return .refused([.send(sender, .refusal(request, error))])
+      }
+      ballots[request]?.mandate = shown
+      ballots[request]?.mandateIsVerified = true
+    }
+    guard var ballot = ballots[request] else { return .refused([]) }
+    guard !ballot.record.ended else { return .refused([.send(sender, .refusal(request, .ended))]) }
+    guard ballot.candidate(in: term) == sender else { return .refused([.rejected(sender, .notTheCandidate)]) }
+    let promised = ballot.record.promised ?? Term(0)
+    guard term >= promised else { return .refused([.send(sender, .refusal(request, .staleTerm(promised: promised)))]) }
+    if ballot.mandate?.term != term {
+      guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
+      ballot.mandate = shown
+      ballot.mandateIsVerified = false
+    }
+    if mustBeVerified || term > promised, !ballot.mandateIsVerified, let mandate = ballot.mandate {
+      do { try mandate.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
+      ballot.mandateIsVerified = true
+    }
+    ballots[request] = ballot
+    if ballot.mandateIsVerified { effects += stepDown(request, for: term) }
+    return .followed(effects)
+  }
+
+  // MARK: On a proposal
+
+  /// Keeps a version: on disk first, then acknowledged, with the claims that others made before.
+  mutating func onProposal(
+    _ snapshot: Signed<Snapshot>, _ mandate: Mandate?, from sender: NodeID, _ time: Moment
+  ) -> [BallotEffect] {
+    let (request, term) = (snapshot.body.request, snapshot.body.term)
+    guard snapshot.signer == sender else { return [.rejected(sender, .notTheSender)] }
+    var effects: [BallotEffect]
+    switch follow(request, term, mandate, from: sender, mustBeVerified: sender != node, time) {
+    case .refused(let refusal): return refusal
+    case .followed(let followed): effects = followed
+    }
+    guard var ballot = ballots[request], let known = ballot.mandate else { return effects }
+    let mark = snapshot.mark
+    var records: [ElectionRecord] = []
+    if let kept = ballot.record.accepted?.snapshot {
+      if kept.mark > mark { return effects }
+      if kept.mark.term == mark.term, kept.mark.sequence == mark.sequence, kept.mark.digest != mark.digest {
+        return effects + [.rejected(sender, .equivocation(mark))]
+      }
+    }
+    if ballot.record.accepted?.snapshot.mark != mark {
+      ballot.record.claimOrdinals = ordinals(for: snapshot.body.claims, in: ballot.record)
+      ballot.record.accepted = MandatedSnapshot(snapshot: snapshot, mandate: known)
+      ballot.record.promised = term
+      ballots[request] = ballot
+      records.append(.ballot(ballot.record))
+    }
+    let statement = Acknowledgement(
+      request: request, mark: mark, counter: nextCounter(&records), generation: generation?.number ?? 0)
+    let answer = ElectionMessage.acknowledgement(
+      Signed(statement, by: keys), earlier: earlierClaims(than: ballot.record, source: known.envelope.body.source, time))
+    effects.append(.persist(records, then: [.send(sender, answer)]))
+    if ballot.deadline == nil {
+      let deadline = time.now + Limits.lease
+      ballots[request]?.deadline = deadline
+      effects.append(.setTimer(.patience(request), at: deadline))
+    }
+    return effects
+  }
+
+  /// A stream keeps the number that it got when it was claimed first.
+  private mutating func ordinals(for claims: [Claim], in record: BallotRecord) -> [UInt64] {
+    let before = record.accepted?.snapshot.body.claims ?? []
+    return claims.map { claim in
+      if let index = before.firstIndex(where: { $0.stream == claim.stream }) { return record.claimOrdinals[index] }
+      defer { claimOrdinal += 1 }
+      return claimOrdinal
+    }
+  }
+
+  /// Claims of other live requests of the source on the same streams that this elector heard of before.
+  private func earlierClaims(than record: BallotRecord, source: SourceKey, _ time: Moment) -> [EarlierClaim] {
+    guard let claims = record.accepted?.snapshot.body.claims, !claims.isEmpty else { return [] }
+    let mine = Dictionary(zip(claims.map(\.stream), record.claimOrdinals), uniquingKeysWith: min)
+    var earlier: [EarlierClaim] = []
+    for other in requestsOfSource[source] ?? [] where other != record.envelope.request {
+      guard let ballot = ballots[other], !ballot.record.ended, let accepted = ballot.record.accepted,
+        !accepted.snapshot.body.isEnd, ballot.record.envelope.body.notAfter >= time.wall
+      else { continue }
+      for (claim, ordinal) in zip(accepted.snapshot.body.claims, ballot.record.claimOrdinals) {
+        guard let own = mine[claim.stream], ordinal < own, earlier.count < Limits.earlierClaims else { continue }
+        earlier.append(EarlierClaim(request: other, claim: claim))
+      }
+    }
+    return earlier
+  }
+
+  // MARK: On the end
+
+  /// A quorum keeps the last version: the ballot becomes a tombstone.
+  mutating func onEnd(_ request: RequestID, _ term: Term, from sender: NodeID) -> [BallotEffect] {
+    var effects: [BallotEffect] = []
+    if case .following(let mandate) = calls[request]?.state, mandate.manager == sender {
+      calls[request] = nil
+      effects.append(.ended(request))
+    }
+    guard let ballot = ballots[request], !ballot.record.ended, ballot.candidate(in: term) == sender,
+      let last = ballot.record.accepted?.snapshot.body, last.isEnd, last.term == term
+    else { return effects }
+    return effects + bury(request)
+  }
+
+  mutating func bury(_ request: RequestID) -> [BallotEffect] {
+    guard var ballot = ballots[request] else { return [] }
+    ballot.record.ended = true
+    ballot.leaseUntil = nil
+    ballot.deadline = nil
+    ballots[request] = ballot
+    return [.persist([.ballot(ballot.record)], then: [])]
+  }
+}

@@ -1,0 +1,123 @@
+import Base
+import Foundation
+import Identity
+import Vocabulary
+import Wire
+
+/// What proves to anyone, offline, who manages a request and by whose votes: the answer of `GET /v1/elections/ID` and the food of
+/// `millrace verify`. Identifiers are base32, bytes base64; what is not signed is there to be read, and is checked against what is.
+public struct ElectionEvidence: Codable, Hashable, Sendable {
+  /// Of this format.
+  public var version = 1
+  /// The request's ID.
+  public var request: String
+  /// The client's signed envelope.
+  public var envelope: SignedText
+  /// The electors, in the order of the draw.
+  public var electorate: [String]
+  /// The mandate's term.
+  public var term: TermText
+  /// The term's candidate.
+  public var manager: String
+  /// The mandate: a quorum's signed votes.
+  public var votes: [SignedText]
+  /// The newest version in force; nil where the peer asked does not manage the request.
+  public var snapshot: SignedText?
+  /// The quorum's acknowledgements of ``snapshot``.
+  public var acknowledgements: [SignedText]
+  /// What the manager signed for service nodes.
+  public var assignments: [StatementText]
+
+  /// A signed statement in text.
+  public struct SignedText: Codable, Hashable, Sendable {
+    /// Base32 of the key.
+    public var signer: String
+    /// Base64 of the signed bytes.
+    public var body: String
+    /// Base64 of 64 bytes.
+    public var signature: String
+  }
+
+  /// A term in text.
+  public struct TermText: Codable, Hashable, Sendable {
+    /// From 0.
+    public var epoch: UInt32
+    /// From 1.
+    public var number: UInt32
+  }
+
+  /// A signed statement of another room: only its signature and signer are checked here.
+  public struct StatementText: Codable, Hashable, Sendable {
+    /// The kind that separates its signature from those of other statements, e.g. `assignment`.
+    public var kind: String
+    /// Base32 of the key.
+    public var signer: String
+    /// Base64 of the signed bytes.
+    public var body: String
+    /// Base64 of 64 bytes.
+    public var signature: String
+  }
+
+  /// - Parameters:
+  ///   - mandate: who manages.
+  ///   - snapshot: the newest version in force.
+  ///   - acknowledgements: its certificate.
+  public init(mandate: Mandate, snapshot: Signed<Snapshot>? = nil, acknowledgements: [Signed<Acknowledgement>] = []) {
+    request = mandate.request.description
+    envelope = SignedText(mandate.envelope.envelope)
+    electorate = mandate.envelope.body.electorate.members.map(\.description)
+    term = TermText(epoch: mandate.term.epoch, number: mandate.term.number)
+    manager = mandate.manager.description
+    votes = mandate.votes.map { SignedText($0) }
+    self.snapshot = snapshot.map { SignedText($0.envelope) }
+    self.acknowledgements = acknowledgements.map { SignedText($0.envelope) }
+    assignments = []
+  }
+
+  /// Adds what the manager signed for a service node.
+  public mutating func append(_ statement: SignedEnvelope, kind: String) {
+    let text = SignedText(statement)
+    assignments.append(StatementText(kind: kind, signer: text.signer, body: text.body, signature: text.signature))
+  }
+
+  /// Reads JSON. Throws what was wrong and where.
+  public init(json: Data) throws(InvalidMessage) {
+    do {
+      self = try JSONDecoder().decode(ElectionEvidence.self, from: json)
+    } catch DecodingError.keyNotFound(let key, let context) {
+      throw InvalidMessage(path(context.codingPath + [key]), "is missing")
+    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
+      throw InvalidMessage(path(context.codingPath), context.debugDescription)
+    } catch { throw InvalidMessage("evidence", "not JSON: \(error)") }
+  }
+
+  /// JSON with sorted keys, for people.
+  public func json() -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    // Strings and numbers only: nothing here can fail to encode.
+    return (try? encoder.encode(self)) ?? Data()
+  }
+}
+
+private func path(_ keys: [any CodingKey]) -> String {
+  keys.reduce(into: "evidence") { text, key in text += key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)" }
+}
+
+extension ElectionEvidence.SignedText {
+  init(_ statement: SignedEnvelope) {
+    signer = statement.signer.description
+    body = Data(statement.bytes).base64EncodedString()
+    signature = Data(statement.signature.bytes).base64EncodedString()
+  }
+
+  /// The parts, well-formed but not yet verified.
+  func parsed(_ part: String) throws(InvalidMessage) -> SignedEnvelope {
+    guard let signer = NodeID(signer) else { throw InvalidMessage("\(part).signer", "not a node ID of 52 base32 characters") }
+    guard let body = Data(base64Encoded: body) else { throw InvalidMessage("\(part).body", "not base64") }
+    guard let bytes = Data(base64Encoded: signature), let signature = Signature(Array(bytes)) else {
+      throw InvalidMessage("\(part).signature", "not the base64 of 64 bytes")
+    }
+    return SignedEnvelope(bytes: Array(body), signer: signer, signature: signature)
+  }
+}

@@ -1,0 +1,80 @@
+import Base
+import Foundation
+import Identity
+import Vocabulary
+import Wire
+
+/// What a client signs: the request, who is to elect its manager, and until when all of it is valid. A retry through any portal sends
+/// the same envelope. A portal signs for clients without keys.
+public struct Envelope: Statement {
+  public static let kind = "request"
+
+  /// The request document, opaque here; at most ``Limits/requestBytes``.
+  public var document: [UInt8]
+  /// The client's own number for this request: electors answer a second request under one number with the first.
+  public var counter: UInt64
+  /// What the electorate was drawn for.
+  public var source: SourceKey
+  /// Who elects and oversees the manager.
+  public var electorate: Electorate
+  /// Who called first, and hears of every manager.
+  public var portal: NodeID
+  /// By the signer's clock. An elector that lost its store since does not vote.
+  public var issued: WallTime
+  /// After this, and the tolerated skew, nobody heeds the request.
+  public var notAfter: WallTime
+
+  /// See the properties.
+  public init(
+    document: [UInt8], counter: UInt64, source: SourceKey, electorate: Electorate, portal: NodeID, issued: WallTime, notAfter: WallTime
+  ) {
+    self.document = document
+    self.counter = counter
+    self.source = source
+    self.electorate = electorate
+    self.portal = portal
+    self.issued = issued
+    self.notAfter = notAfter
+  }
+
+  public init(validating bytes: [UInt8]) throws(InvalidMessage) {
+    let wire = try WireEnvelopeStatement(parsing: bytes)
+    guard wire.document.count <= Limits.requestBytes else {
+      throw InvalidMessage("Envelope.document", "\(wire.document.count) bytes where at most \(Limits.requestBytes) are allowed")
+    }
+    var members: [NodeID] = []
+    for node in try Field.list(wire.electorate, "Envelope.electorate", limit: Limits.electors) {
+      members.append(try Field.node(node, "Envelope.electorate"))
+    }
+    guard let electorate = Electorate(members) else {
+      throw InvalidMessage("Envelope.electorate", "empty, or names someone twice")
+    }
+    let lifetime = Duration.milliseconds(try Field.number(wire.notAfterMs &- wire.issuedMs, "Envelope.not_after", in: 0...1 << 40))
+    guard lifetime <= Limits.requestLifetime else {
+      throw InvalidMessage("Envelope.not_after", "\(lifetime) after issued where at most \(Limits.requestLifetime) is allowed")
+    }
+    self.init(
+      document: Array(wire.document), counter: wire.counter, source: SourceKey(try Field.bytes32(wire.source, "Envelope.source")),
+      electorate: electorate, portal: try Field.node(wire.portal, "Envelope.portal"),
+      issued: WallTime(milliseconds: wire.issuedMs), notAfter: WallTime(milliseconds: wire.notAfterMs))
+  }
+
+  public func encoded() -> [UInt8] {
+    WireEnvelopeStatement.with {
+      $0.document = Data(document)
+      $0.counter = counter
+      $0.source = source.hash.data
+      $0.electorate = electorate.members.map(\.data)
+      $0.portal = portal.data
+      $0.issuedMs = issued.milliseconds
+      $0.notAfterMs = notAfter.milliseconds
+    }.wireBytes
+  }
+}
+
+extension Signed where Body == Envelope {
+  /// Names the request: the digest of what the client signed.
+  public var request: RequestID { RequestID(digest) }
+  /// Who signed: the client, or its portal.
+  public var client: NodeID { signer }
+}

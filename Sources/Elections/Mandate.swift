@@ -1,0 +1,141 @@
+import Base
+import Foundation
+import Identity
+import Vocabulary
+import Wire
+
+/// The quorum's signatures that make a candidate the manager of a request for a term. It travels with every assignment and is checked
+/// by whoever is asked to obey. Holding one says nothing yet: ``verify(using:)`` does.
+public struct Mandate: Hashable, Sendable {
+  /// What the client signed: request and electorate.
+  public let envelope: Signed<Envelope>
+  /// The term that the votes are for.
+  public let term: Term
+  /// The votes, not yet checked.
+  public let votes: [SignedEnvelope]
+  /// The request, for short.
+  public let request: RequestID
+  /// The term's candidate: by its term alone, whoever voted.
+  public let manager: NodeID
+
+  /// - Parameters:
+  ///   - envelope: what the client signed.
+  ///   - term: from 1.
+  ///   - votes: signed ``Vote``s, checked by ``verify(using:)``.
+  public init?(envelope: Signed<Envelope>, term: Term, votes: [SignedEnvelope]) {
+    let request = envelope.request
+    guard votes.count <= Limits.electors, let manager = envelope.body.electorate.candidate(of: request, in: term) else { return nil }
+    self.envelope = envelope
+    self.term = term
+    self.votes = votes
+    self.request = request
+    self.manager = manager
+  }
+
+  /// Names the mandate: its request, term and signatures.
+  public var digest: Bytes32 {
+    let marks = withUnsafeBytes(of: term.epoch.bigEndian, Array.init) + withUnsafeBytes(of: term.number.bigEndian, Array.init)
+    return Digest.of(request.hash.bytes + marks + votes.flatMap(\.signature.bytes), kind: "mandate")
+  }
+
+  /// Checks that a quorum of the electorate voted for this request, term and manager: one signature check a vote.
+  public func verify(using verified: inout VerifiedDigests) throws(MandateFault) {
+    let electorate = envelope.body.electorate
+    guard votes.count >= electorate.quorum else { throw .noQuorum(found: votes.count, needed: electorate.quorum) }
+    var voters = Set<NodeID>()
+    for cast in votes {
+      guard electorate.contains(cast.signer) else { throw .vote(of: cast.signer, .notAnElector) }
+      guard voters.insert(cast.signer).inserted else { throw .vote(of: cast.signer, .countedTwice) }
+      guard verified.check(cast, kind: Vote.kind) else { throw .vote(of: cast.signer, .misSigned) }
+      let vote: Vote
+      do { vote = try Vote(validating: cast.bytes) } catch { throw .vote(of: cast.signer, .malformed(error)) }
+      guard vote.request == request else { throw .vote(of: cast.signer, .otherRequest(vote.request)) }
+      guard vote.term == term else { throw .vote(of: cast.signer, .otherTerm(vote.term)) }
+      guard vote.candidate == manager else { throw .vote(of: cast.signer, .otherCandidate(vote.candidate)) }
+    }
+  }
+
+  /// Everything that a node checks before it obeys a stranger's mandate: the quorum, the time, and the electorate against its own view.
+  /// - Parameters:
+  ///   - request: which request the mandate is shown for.
+  ///   - term: which term it is shown for.
+  public func verify(
+    for request: RequestID, in term: Term, wall: WallTime, view: MemberView, at now: Instant, using verified: inout VerifiedDigests
+  ) throws(MandateFault) {
+    guard self.request == request else { throw .otherRequest(self.request) }
+    guard self.term == term else { throw .otherTerm(self.term) }
+    guard envelope.body.notAfter + Limits.clockSkew >= wall else { throw .expired(envelope.body.notAfter) }
+    try verify(using: &verified)
+    do {
+      try view.checkPlausibility(of: envelope.body.electorate, for: envelope.body.source, at: now)
+    } catch { throw .implausibleElectorate(error) }
+  }
+
+  /// As messages of other rooms carry it.
+  public func encoded() -> [UInt8] { wire.wireBytes }
+
+  /// Reads what ``encoded()`` wrote and checks the client's signature; the votes wait for ``verify(using:)``.
+  public init(validating bytes: [UInt8], using verified: inout VerifiedDigests) throws(InvalidMessage) {
+    try self.init(validating: try WireMandateProof(parsing: bytes), using: &verified)
+  }
+}
+
+/// Why a mandate does not hold.
+public enum MandateFault: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Fewer votes than a quorum.
+  case noQuorum(found: Int, needed: Int)
+  /// One of the votes does not count.
+  case vote(of: NodeID, VoteFault)
+  /// It is of this request, not of the one at hand.
+  case otherRequest(RequestID)
+  /// It is of this term, not of the one at hand.
+  case otherTerm(Term)
+  /// Who speaks is not whom it makes the manager.
+  case notTheManager(NodeID, manager: NodeID)
+  /// The request ended by this time.
+  case expired(WallTime)
+  /// This node would have expected other electors.
+  case implausibleElectorate(Implausible)
+
+  public var description: String {
+    switch self {
+    case .noQuorum(let found, let needed): "\(found) votes where \(needed) make a quorum"
+    case .vote(let elector, let fault): "the vote of \(elector.short)… \(fault)"
+    case .otherRequest(let request): "it is of request \(request.short)…"
+    case .otherTerm(let term): "it is of term \(term)"
+    case .notTheManager(let node, let manager): "it makes \(manager.short)… the manager, not \(node.short)…"
+    case .expired(let time): "the request expired at \(time.milliseconds) ms"
+    case .implausibleElectorate(let why): "the electorate is implausible: \(why)"
+    }
+  }
+}
+
+/// Why a vote does not count.
+public enum VoteFault: Hashable, Sendable, CustomStringConvertible {
+  /// The voter is not in the electorate.
+  case notAnElector
+  /// The voter's second.
+  case countedTwice
+  /// Its signature is not the voter's over its bytes.
+  case misSigned
+  /// Its bytes are no vote.
+  case malformed(InvalidMessage)
+  /// Cast for another request.
+  case otherRequest(RequestID)
+  /// Cast for another term.
+  case otherTerm(Term)
+  /// Cast for someone who does not stand in this term.
+  case otherCandidate(NodeID)
+
+  public var description: String {
+    switch self {
+    case .notAnElector: "is not an elector's"
+    case .countedTwice: "stands twice"
+    case .misSigned: "is not signed by its voter"
+    case .malformed(let why): "is malformed: \(why)"
+    case .otherRequest(let request): "is for request \(request.short)…"
+    case .otherTerm(let term): "is for term \(term)"
+    case .otherCandidate(let node): "is for \(node.short)…, who does not stand in this term"
+    }
+  }
+}

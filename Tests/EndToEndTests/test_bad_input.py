@@ -1,0 +1,152 @@
+"""Bad input gets a clear error at the right place, and the peer goes on."""
+import json, os, pathlib, random, socket, sqlite3, ssl, subprocess
+
+import pytest
+from overlay import MILLRACE, Answer, Overlay, free_port, wait_for
+
+GOOD = 'source: millrace://{node}/talk.mkv\n'
+
+
+def post(peer, text, **headers):
+    with pytest.raises(Answer) as caught:
+        peer.request('POST', '/v1/services', text, {'Content-Type': 'application/yaml', **headers})
+    problem = caught.value.problem
+    assert problem.get('status') == caught.value.status and problem.get('type') and problem.get('detail'), caught.value
+    return problem
+
+
+@pytest.mark.parametrize('body, status, field, said', [
+    ('source: [unclosed', 400, None, 'line'),
+    ('source: millrace://{node}/talk.mkv\nvideo: {{codec: vp8, sice: 640x360}}\n', 422, 'sice', 'size'),
+    ('source: millrace://{node}/talk.mkv\nvideo: {{fps: 5000}}\n', 422, 'fps', '5000'),
+    ('source: millrace://{node}/talk.mkv\nvideo: {{codec: h264}}\ndelivery: webm\n', 422, None, 'webm'),
+    ('source: millrace://{node}/talk.mkv\naudio: {{codec: mp3}}\n', 422, 'codec', 'opus'),
+    ('video: {{}}\n', 422, 'source', 'source'),
+    ('source: file:///etc/passwd\n', 422, 'source', 'millrace://'),
+    ('source: millrace://{node}/../../etc/passwd\n', 422, 'source', ''),
+    ('source: millrace://{node}/missing.mkv\n', 404, None, 'missing.mkv'),
+    ('source: millrace://{node}/noise.mkv\n', 422, None, 'noise.mkv'),
+])
+def test_a_bad_request_is_refused_with_its_field(five, body, status, field, said):
+    problem = post(five['bravo'], body.format(node=five['alpha'].id))
+    assert problem['status'] in (status, 400 if status == 422 else status), problem
+    if field:
+        assert field in problem.get('field', ''), problem
+    assert said in json.dumps(problem), problem
+    assert five['bravo'].get('/healthz')
+
+
+def test_json_is_checked_too(five):
+    problem = post(five['bravo'], '{"source": ', **{'Content-Type': 'application/json'})
+    assert problem['status'] == 400
+
+
+def test_a_request_without_a_known_node_names_it(five):
+    stranger = subprocess.run([MILLRACE, 'keys', 'new', '--data', five.folder / 'stranger'], check=True, capture_output=True, text=True).stdout.split()[0]
+    problem = post(five['bravo'], GOOD.format(node=stranger))
+    assert stranger[:8] in json.dumps(problem)
+
+
+def test_a_component_nobody_offers(overlay, media):
+    overlay.add('alpha', '127.0.0.1', share=str(media), components=['source.video', 'source.audio', 'video.scale'])
+    overlay.add('bravo', '127.0.0.2', components=['video.scale'])
+    overlay.start()
+    problem = post(overlay['bravo'], GOOD.format(node=overlay['alpha'].id))
+    assert problem['status'] in (409, 422, 503) and ('mux' in problem['detail'] or 'video.vp8' in problem['detail']), problem
+    assert len(overlay['bravo'].alive_members()) == 2
+
+
+def test_the_command_names_an_unreachable_peer(five, tmp_path):
+    document = tmp_path / 'r.yaml'
+    document.write_text(GOOD.format(node=five['alpha'].id))
+    port = free_port()
+    done = subprocess.run([MILLRACE, 'request', document, '--peer', f'http://127.0.0.1:{port}', '--json'], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and str(port) in done.stderr
+
+
+def test_a_port_in_use_is_named(five):
+    taken = five['alpha'].listen
+    done = subprocess.run([MILLRACE, 'node', '--data', five.folder / 'twin', '--listen', taken, '--portal', f'127.0.0.1:{free_port()}'],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and taken in done.stderr, done.stderr
+
+
+def test_a_bad_configuration_is_refused_with_its_line(tmp_path):
+    path = tmp_path / 'node.yaml'
+    path.write_text('overlay: x\nlisten: 127.0.0.1:7400\nslotz: 3\n')
+    done = subprocess.run([MILLRACE, 'node', '--config', path], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and ':3' in done.stderr and 'slotz' in done.stderr, done.stderr
+
+
+def test_a_corrupt_key_file_is_named_and_kept(tmp_path):
+    subprocess.run([MILLRACE, 'keys', 'new', '--data', tmp_path], check=True, capture_output=True)
+    key = next(p for p in pathlib.Path(tmp_path).iterdir() if 'key' in p.name)
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.write_bytes(b'garbage')
+    done = subprocess.run([MILLRACE, 'keys', 'show', '--data', tmp_path], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and key.name in done.stderr
+    assert key.read_bytes() == b'garbage'
+
+
+def test_a_corrupt_database_is_said_and_the_peer_starts_a_new_generation(overlay):
+    peer = overlay.add('alpha')
+    overlay.start()
+    peer.stop()
+    database = next(p for p in peer.folder.iterdir() if p.suffix in ('.sqlite', '.db'))
+    for side in peer.folder.glob(database.name + '-*'):
+        side.unlink()
+    database.write_bytes(os.urandom(50_000))
+    peer.start()
+    peer.ready()
+    assert 'corrupt' in peer.tail()
+
+
+def test_noise_does_not_disturb(five):
+    host, port = five['charlie'].listen.split(':')
+    noise = random.Random(1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        for _ in range(300):
+            udp.sendto(noise.randbytes(noise.randrange(1, 1400)), (host, int(port)))
+    for garbage in (b'GET / HTTP/1.1\r\n\r\n', noise.randbytes(4096)):
+        with socket.create_connection((host, int(port)), 5) as tcp:
+            tcp.sendall(garbage)
+            tcp.settimeout(10)
+            try:
+                while tcp.recv(4096):
+                    pass
+            except (ConnectionError, TimeoutError):
+                pass
+    assert len(five['charlie'].alive_members()) == 5
+    metrics = five['charlie'].get('/metrics')
+    dropped = [line for line in metrics.splitlines() if line.startswith('millrace_datagrams_dropped_total')]
+    assert dropped and sum(float(line.split()[-1]) for line in dropped) >= 100, dropped
+
+
+def test_a_stranger_without_a_node_certificate_gets_no_link(five):
+    host, port = five['charlie'].listen.split(':')
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with pytest.raises((ssl.SSLError, ConnectionError, TimeoutError, OSError)):
+        with socket.create_connection((host, int(port)), 5) as tcp, context.wrap_socket(tcp) as tls:
+            tls.settimeout(5)
+            tls.sendall(b'\0\0\0\4abcd')
+            if not tls.recv(1):
+                raise ConnectionError('closed')
+    assert five['charlie'].get('/healthz')
+
+
+def test_a_truncated_source_gives_what_is_there(five, tmp_path):
+    document, recorded = tmp_path / 'r.yaml', tmp_path / 'out.webm'
+    document.write_text(f"source: millrace://{five['alpha'].id}/broken.mkv\npacing: max\ndelivery: webm\n")
+    done = subprocess.run([MILLRACE, 'request', document, '--peer', five['bravo'].url, '--record', recorded], capture_output=True, text=True, timeout=60)
+    assert recorded.exists() and recorded.stat().st_size > 1000 or done.returncode != 0, done.stderr
+    assert five['alpha'].get('/healthz')
+
+
+def test_the_same_idempotency_key_gives_the_same_service(five):
+    body = GOOD.format(node=five['alpha'].id)
+    headers = {'Content-Type': 'application/yaml', 'Idempotency-Key': 'once'}
+    first = five['delta'].request('POST', '/v1/services', body, headers)
+    again = five['delta'].request('POST', '/v1/services', body, headers)
+    assert first['id'] == again['id'] and again['is_repeat']
+    five['delta'].request('DELETE', f"/v1/services/{first['id']}")

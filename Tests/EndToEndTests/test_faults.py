@@ -1,0 +1,126 @@
+"""What dies, and what the stream notices: nothing."""
+import json, os, signal, subprocess
+
+import pytest
+from overlay import MILLRACE, wait_for
+from test_kinds import packets
+
+SPLIT = {'alpha': ['source.video', 'source.audio', 'source.text'],
+         'bravo': ['video.fps', 'video.scale', 'audio.resample', 'text.shift'], 'charlie': ['video.fps', 'video.scale', 'audio.resample', 'text.shift'],
+         'delta': ['video.overlay', 'video.burn', 'video.vp8', 'audio.opus', 'mux.webm'], 'echo': ['video.overlay', 'video.burn', 'video.vp8', 'audio.opus', 'mux.webm']}
+REQUEST = """\
+source: millrace://{node}/talk.mkv
+video: {{codec: vp8, size: 320x180, fps: 25}}
+audio: {{codec: opus}}
+delivery: webm
+"""
+
+
+@pytest.fixture
+def running(overlay, media, tmp_path):
+    """A live service over three nodes, some of it already recorded: (overlay, view, process, recording)."""
+    for number, (name, components) in enumerate(SPLIT.items(), 1):
+        overlay.add(name, f'127.0.0.{number}', components=components, slots=12, **({'share': str(media)} if name == 'alpha' else {}))
+    overlay.start()
+    document, recorded = tmp_path / 'request.yaml', tmp_path / 'out.webm'
+    document.write_text(REQUEST.format(node=overlay['alpha'].id))
+    portal = overlay['echo']
+    process = subprocess.Popen([MILLRACE, 'request', document, '--peer', portal.url, '--record', recorded, '--json'], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+
+    def chain():
+        for service in portal.get('/v1/services'):
+            view = portal.get(f"/v1/services/{service['id']}")
+            if view['state'] == 'running' and view['stages'] and view['sockets']:
+                return view
+    view = wait_for(chain, 30, 'the service runs')
+    wait_for(lambda: recorded.exists() and recorded.stat().st_size > 20_000, 30, 'media arrives')
+    yield overlay, view, process, recorded
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def finish(process, recorded, frames=300):
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    times = packets(recorded, 'v')
+    assert len(times) == frames, f'{len(times)} frames'
+    assert {round((b - a) * 1000) for a, b in zip(times, times[1:])} == {40}
+    sound = packets(recorded, 'a')
+    assert abs(len(sound) * 0.02 - 12) < 0.1 and sound == sorted(set(sound))
+    return json.loads(out)
+
+
+def node_of(overlay, view, component):
+    return overlay.by_id(next(s['node'] for s in view['stages'] if s['component'] == component))
+
+
+def test_a_middle_node_killed(running):
+    overlay, view, process, recorded = running
+    victim = node_of(overlay, view, 'video.scale')
+    victim.kill()
+    said = finish(process, recorded)
+    assert said['gap_ms'] < 3000
+
+
+@pytest.mark.parametrize('component', ['source.video', 'video.scale', 'mux.webm'])
+def test_a_worker_killed(running, component):
+    overlay, view, process, recorded = running
+    for pid in node_of(overlay, view, component).workers():
+        os.kill(pid, signal.SIGKILL)
+    finish(process, recorded)
+
+
+def test_the_edge_killed(running):
+    overlay, view, process, recorded = running
+    edge = node_of(overlay, view, 'mux.webm')
+    if edge.name == 'echo':
+        pytest.skip('the edge is the portal itself, whose death ends the response')
+    edge.kill()
+    finish(process, recorded)
+
+
+def test_the_manager_killed(running):
+    overlay, view, process, recorded = running
+    manager = overlay.by_id(view['manager'])
+    if manager.name in ('alpha', 'echo'):
+        pytest.skip('the manager is the reader of the source or the portal')
+    manager.kill()
+    portal = overlay['echo']
+    successor = wait_for(lambda: (v := portal.get(f"/v1/services/{view['id']}")).get('manager') not in (None, view['manager']) and v, 20,
+                         'a successor manages')
+    assert int(successor['term']) > int(view['term'])
+    finish(process, recorded)
+
+
+def test_a_paused_peer_comes_back(overlay):
+    for number, name in enumerate(('alpha', 'bravo', 'charlie'), 1):
+        overlay.add(name, f'127.0.0.{number}')
+    overlay.start()
+    paused = overlay['charlie']
+    paused.kill(signal.SIGSTOP)
+    others = [overlay['alpha'], overlay['bravo']]
+
+    def state(peer):
+        return next(m['state'] for m in peer.get('/v1/overlay')['members'] if m['node'] == paused.id)
+    for peer in others:
+        wait_for(lambda: state(peer) in ('suspect', 'dead'), 20, f'{peer.name} suspects the paused peer')
+    paused.kill(signal.SIGCONT)
+    for peer in others:
+        wait_for(lambda: state(peer) == 'alive', 30, f'{peer.name} sees the paused peer alive again')
+
+
+def test_losing_the_bootstrap_peer_changes_nothing(overlay, media, tmp_path):
+    for number, name in enumerate(('seed', 'alpha', 'bravo', 'charlie'), 1):
+        overlay.add(name, f'127.0.0.{number}', **({'share': str(media)} if name == 'alpha' else {}))
+    overlay.start(bootstrap=['seed'])
+    overlay['seed'].kill()
+    overlay['seed'].process.wait()
+    for name in ('alpha', 'bravo', 'charlie'):
+        peer = overlay[name]
+        wait_for(lambda: len(peer.alive_members()) == 3, 30, f'{name} sees the seed dead')
+    document, recorded = tmp_path / 'r.yaml', tmp_path / 'out.ogg'
+    document.write_text(f"source: millrace://{overlay['alpha'].id}/talk.mkv\nvideo: none\naudio: {{codec: opus}}\npacing: max\ndelivery: ogg\n")
+    subprocess.run([MILLRACE, 'request', document, '--peer', overlay['bravo'].url, '--record', recorded], check=True, timeout=60)
+    assert recorded.stat().st_size > 20_000

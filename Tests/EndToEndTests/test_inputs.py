@@ -1,0 +1,135 @@
+"""The decision's inputs (R5–R10), each on hosts with real distance between them: a test that fails when that input is ignored."""
+import socket, subprocess, sys, threading
+
+import pytest
+from distance import DistantOverlay, available, wait_for_order
+from overlay import wait_for
+
+pytestmark = pytest.mark.skipif(available() is not None, reason=f'hosts with distance: {available()}')
+
+READ = ['source.video', 'source.audio', 'source.text']
+WORK = ['video.fps', 'video.scale', 'video.overlay', 'video.burn', 'video.vp8', 'audio.resample', 'audio.opus', 'text.shift', 'mux.webm', 'mux.webvtt']
+REQUEST = 'source: millrace://{node}/long.mkv\nvideo: {{codec: vp8, size: 320x180{more}}}\naudio: none\ndelivery: webm\n'
+
+
+def start(portal, source, more=''):
+    accepted = portal.request('POST', '/v1/services', REQUEST.format(node=source.id, more=more))
+    return view(portal, accepted['id'])
+
+
+def view(portal, identifier):
+    def placed():
+        found = portal.get(f'/v1/services/{identifier}')
+        return found if found['state'] == 'running' and found['stages'] and all(s.get('node') for s in found['stages']) else None
+    return wait_for(placed, 30, 'the service runs')
+
+
+def place(overlay, found, component):
+    return overlay.by_id(next(s['node'] for s in found['stages'] if s['component'] == component)).name
+
+
+def end(portal, found):
+    portal.request('DELETE', f"/v1/services/{found['id']}")
+
+
+def five(media, **options):
+    """source at 0; west and east work; the clients' portals wester and easter only ask."""
+    overlay = DistantOverlay(5, **options)
+    overlay.add('source', 0, components=READ, share=str(media))
+    overlay.add('west', 1, components=WORK)
+    overlay.add('east', 2, components=WORK)
+    overlay.add('wester', 3, components=[])
+    overlay.add('easter', 4, components=[])
+    return overlay
+
+
+def test_r5_the_last_stage_lands_near_each_client(media):
+    with five(media, delay=40, delays={(1, 3): 2, (2, 4): 2, (0, 1): 20, (0, 2): 20}) as overlay:
+        overlay.start(deadline=90)
+        for client, near, far in (('wester', 'west', 'east'), ('easter', 'east', 'west')):
+            wait_for_order(overlay[client], overlay[near], overlay[far])
+            found = start(overlay[client], overlay['source'])
+            assert place(overlay, found, 'mux.webm') == near
+            end(overlay[client], found)
+
+
+def test_r6_a_link_too_thin_is_not_chosen(media):
+    # West is nearer, but the way from the source to it carries 200 kbit/s.
+    with five(media, delay=20, delays={(1, 3): 2, (2, 3): 12}, rates={(0, 1): '200kbit'}) as overlay:
+        overlay.start(deadline=90)
+        wait_for_order(overlay['wester'], overlay['west'], overlay['east'])
+
+        def measured():
+            paths = next(m for m in overlay['wester'].get('/v1/overlay')['members'] if m['node'] == overlay['source'].id).get('paths', [])
+            return any(p['to'] == overlay['west'].id and p['capacity_bits_per_second'] < 1_000_000 for p in paths)
+        wait_for(measured, 90, 'the thin path is measured', every=0.5)
+        found = start(overlay['wester'], overlay['source'])
+        assert place(overlay, found, 'video.vp8') == 'east'
+
+
+def test_r7_a_busy_link_is_avoided(media):
+    # Equal paths of 20 Mbit/s; others fill the one from the source to west.
+    with five(media, delay=5, delays={(1, 3): 2, (2, 3): 3}, rates={(0, 1): '20mbit', (0, 2): '20mbit'}) as overlay:
+        overlay.start(deadline=90)
+        filler = subprocess.Popen([*overlay['west'].prefix, sys.executable, '-c', SINK], stdout=subprocess.PIPE, text=True)
+        filler.stdout.readline()
+        sender = subprocess.Popen([*overlay['source'].prefix, sys.executable, '-c', FLOOD, '10.77.0.2'])
+        try:
+            def busy():
+                found = next(m for m in overlay['wester'].get('/v1/overlay')['members'] if m['node'] == overlay['west'].id)
+                return found['load']['down_bits_per_second'] > 5_000_000
+            wait_for(busy, 60, 'west is seen to be busy', every=0.5)
+            found = start(overlay['wester'], overlay['source'])
+            assert place(overlay, found, 'video.vp8') == 'east'
+        finally:
+            for process in (sender, filler):
+                process.kill()
+                process.wait()
+
+
+SINK = 'import socket\ns=socket.create_server(("0.0.0.0",9999))\nprint("up",flush=True)\nc,_=s.accept()\nwhile c.recv(65536): pass'
+FLOOD = 'import socket,sys\nc=socket.create_connection((sys.argv[1],9999))\nwhile True: c.sendall(bytes(65536))'
+
+
+def test_r8_a_busy_node_is_avoided(media):
+    # West is nearer; it works for others already, up to its slots, while the machine's CPU has room.
+    with five(media, delay=10, delays={(1, 3): 2, (2, 3): 6}) as overlay:
+        overlay['west'].config['slots'] = 2
+        overlay.start(deadline=90)
+        wait_for_order(overlay['wester'], overlay['west'], overlay['east'], factor=1.2)
+        first = start(overlay['wester'], overlay['source'])
+        assert place(overlay, first, 'video.vp8') == 'west'
+        second = start(overlay['wester'], overlay['source'], more=', overlay: {text: other}')
+        third = start(overlay['wester'], overlay['source'], more=', overlay: {text: yet another}')
+        assert 'east' in {place(overlay, found, 'video.vp8') for found in (second, third)}
+
+
+def test_r9_two_equal_requests_at_the_same_instant_encode_once(media):
+    with five(media, delay=5) as overlay:
+        overlay.start(deadline=90)
+        workers = lambda: sum(len(p.workers()) for p in overlay.peers.values())
+        found = {}
+
+        def ask(name):
+            found[name] = start(overlay[name], overlay['source'])
+        threads = [threading.Thread(target=ask, args=(name,)) for name in ('wester', 'easter')]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert set(found) == {'wester', 'easter'}
+        assert found['wester']['id'] != found['easter']['id']
+        places = [[(s['component'], s['node']) for s in f['stages']] for f in found.values()]
+        assert places[0] == places[1]
+        reused = [all(s['reused'] for s in f['stages']) for f in found.values()]
+        assert sorted(reused) == [False, True], reused
+
+
+def test_r10_a_later_request_on_the_same_source_joins_what_was_placed(media):
+    # Same picture, another codec's bitrate: everything but the encoder and the muxer is there already; it lands with them.
+    with five(media, delay=10, delays={(1, 3): 5, (2, 3): 5, (1, 4): 5, (2, 4): 5}) as overlay:
+        overlay.start(deadline=90)
+        first = start(overlay['wester'], overlay['source'])
+        second = start(overlay['easter'], overlay['source'], more=', bitrate: 300k')
+        reused = [s['component'] for s in second['stages'] if s['reused']]
+        assert 'source.video' in reused, second['stages']

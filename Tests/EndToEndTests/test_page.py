@@ -1,0 +1,31 @@
+"""The page in headless Chromium: it shows the overlay, takes a request, plays."""
+import shutil
+
+import pytest
+from overlay import wait_for
+
+CHROMIUM = shutil.which('chromium')
+FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required',
+         '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE 127.0.0.2 , EXCLUDE 127.0.0.3']
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason='no chromium')
+@pytest.mark.parametrize('delivery, codec', [('webm', 'vp8'), ('mp4', 'h264')])
+def test_the_browser_plays_what_a_peer_delivers(five, delivery, codec):
+    from playwright.sync_api import sync_playwright
+    portal = five['bravo']
+    body = f"source: millrace://{five['alpha'].id}/long.mkv\nvideo: {{codec: {codec}, height: 180, fps: 25}}\ndelivery: {delivery}\n"
+    accepted = portal.request('POST', '/v1/services', body)
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        errors = []
+        page.on('pageerror', lambda error: errors.append(str(error)))
+        page.goto(portal.url + '/')
+        page.wait_for_function("n => document.body.innerText.includes(n)", arg=five['charlie'].id[:8], timeout=20_000)
+        page.evaluate("""url => { const v = document.createElement('video'); v.id = 'probe'; v.muted = true; v.src = url; document.body.append(v); v.play(); }""",
+                      accepted['outputs'][0]['url'])
+        page.wait_for_function("() => document.getElementById('probe').currentTime > 1", timeout=30_000)
+        assert not errors
+        browser.close()
+    portal.request('DELETE', f"/v1/services/{accepted['id']}")

@@ -81,7 +81,7 @@ struct Pool: Sendable {
   }
 
   /// Near the source, the client, the middle between them or a node that serves a needed stream: for each component the three
-  /// nearest that offer it and the least busy of the thirty nearest; besides two at random, and all that serve or read.
+  /// nearest that offer it and the least busy of the thirty nearest; besides four at random, and all that serve or read.
   private static func selection(
     from all: [Candidate], _ inputs: PlacementInputs, using random: inout SeededRandom
   ) -> [Candidate] {
@@ -109,11 +109,7 @@ struct Pool: Sendable {
         }
       }
     }
-    for component in components {
-      let offering = able.filter { $0.view.offers.contains(component) }
-      guard !offering.isEmpty else { continue }
-      for _ in 0..<2 { chosen.insert(offering[random.index(below: offering.count)].view.id) }
-    }
+    for _ in 0..<4 where !able.isEmpty { chosen.insert(able[random.index(below: able.count)].view.id) }
     return all.filter { chosen.contains($0.view.id) }
   }
 }

@@ -245,7 +245,9 @@ extension Group {
 
   /// Who holds the whole window while another is well ahead goes; the departed first.
   private mutating func cutLaggards(at now: Instant, _ out: inout Outbox) {
-    guard subscribers.contains(where: { window.bytes(from: $0.acknowledgedBelow) <= Limits.windowHard / 2 }) else { return }
+    guard subscribers.contains(where: { window.bytes(from: $0.acknowledgedBelow) <= Limits.windowHard / 2 }) else {
+      return
+    }
     departed.removeAll { window.bytes(from: $0.acknowledgedBelow) >= Limits.windowHard }
     for subscriber in subscribers where window.bytes(from: subscriber.acknowledgedBelow) >= Limits.windowHard {
       out.dismiss(subscriber.id, of: subscriber.peer, .lagging)

@@ -248,7 +248,8 @@ struct Inlet: Sendable {
     let heard = now - Limits.silence + Limits.beatInterval
     switch state {
     case .flowing(let id, let since, let before): state = .flowing(id, since: since, heard: max(before, heard))
-    case .asking(let id, let before): state = .asking(id, since: max(before, now - Limits.answerTime + Limits.beatInterval))
+    case .asking(let id, let before):
+      state = .asking(id, since: max(before, now - Limits.answerTime + Limits.beatInterval))
     case .idle, .waiting, .ended: return
     }
   }
@@ -301,7 +302,8 @@ struct Inlet: Sendable {
   private mutating func regrant(_ out: inout Outbox) {
     guard let id = subscription, !hasEnded else { return }
     let upTo = received + UInt64(max(0, Limits.inputBudget - queued))
-    guard upTo >= granted + UInt64(Limits.inputBudget / 4) || (queued == 0 && upTo > granted) else { return }
+    let isOut = received >= granted && upTo > granted
+    guard isOut || upTo >= granted + UInt64(Limits.inputBudget / 4) else { return }
     granted = upTo
     out.send(.credit(upTo: upTo), of: id, to: peer)
   }

@@ -9,7 +9,9 @@ import Wire
 extension StreamMessage {
   /// Throws when a field is missing, too long or out of range; the error names it.
   public init(validating wire: WireStreamMessage) throws(InvalidMessage) {
-    guard wire.subscription > 0 else { throw InvalidMessage("StreamMessage.subscription", "0 where 1 or more is expected") }
+    guard wire.subscription > 0 else {
+      throw InvalidMessage("StreamMessage.subscription", "0 where 1 or more is expected")
+    }
     guard let body = wire.body else { throw InvalidMessage("StreamMessage.body", "says nothing this version knows") }
     self.init(SubscriptionID(wire.subscription), try Body(validating: body))
   }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Testing
 import Vocabulary
@@ -34,7 +35,7 @@ import Vocabulary
     try checkResume(group(source(0, "audio", stream: 1)), source: TestMedia.film)
   }
 
-  @Test("frames on a new rate are as many as one ffmpeg process makes", arguments: ["12", "25", "30000/1001", "60"])
+  @Test("frames on a new rate are as many as one ffmpeg process makes", arguments: ["12", "30000/1001", "60"])
   func rates(rate: String) throws {
     for path in [TestMedia.talk, TestMedia.film, TestMedia.variable, TestMedia.late] {
       let whole = try run(
@@ -122,5 +123,21 @@ import Vocabulary
     read.packets.insert(contentsOf: read.packets[5..<10], at: 10)
     let resampled = try run(group(stage(0, "audio.resample", ["rate": .integer(48_000)], from: .socket(0))), inputs: [read])
     #expect(resampled.packets.count == 200)
+  }
+
+  @Test("a damaged file neither hangs nor breaks the order of what can be read", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+  func damaged(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    var bytes = [UInt8](try Data(contentsOf: URL(filePath: seed % 2 == 0 ? TestMedia.talk : TestMedia.film)))
+    for _ in 0..<200 { bytes[300 + random.index(below: bytes.count - 300)] = UInt8(truncatingIfNeeded: random.next()) }
+    let path = TestMedia.write("damaged-\(seed).mkv", bytes)
+    for (kind, stream) in [("video", 0), ("audio", 1)] {
+      do {
+        let read = try run(group(source(0, kind, stream: stream)), source: path)
+        #expect(read.packets.map(\.position.index) == Array(0..<UInt64(read.packets.count)))
+      } catch let failure as MediaFailure {
+        #expect([.truncated, .notMedia, .unsupported].contains(failure.kind), "\(failure)")
+      }
+    }
   }
 }

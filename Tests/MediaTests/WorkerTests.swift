@@ -211,13 +211,15 @@ final class WorkerProcess {
     #expect(emitted == 0 && consumed == 0)
     // One byte of credit is good for one packet: the credit may be overdrawn by the packet that uses it up.
     worker.say(.credit(.with { $0.bytes = 1 }))
+    try listen { emitted > 0 }
     let reports = progress
     try listen { progress >= reports + 2 }
     #expect(emitted == 1)
     #expect(consumed <= UInt64(read.packets[0].payload.count * 2))
     worker.say(.credit(.with { $0.bytes = 1 << 30 }))
-    try listen { emitted == 20 }
-    #expect(consumed == UInt64(read.packets.prefix(20).map(\.payload.count).reduce(0, +)))
+    let all = UInt64(read.packets.prefix(20).map(\.payload.count).reduce(0, +))
+    try listen { emitted == 20 && consumed == all }
+    #expect(emitted == 20 && consumed == all)
   }
 
   @Test("goes away when the node does") func orphan() throws {

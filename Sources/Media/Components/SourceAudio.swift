@@ -97,10 +97,10 @@ final class SourceAudio: FileLeaf {
   private func feed() throws {
     guard !isDraining else { return }
     if let packet = file.next() {
-      _ = try decoder.send(packet)
+      try decoder.send(packet)
     } else {
       isDraining = true
-      _ = try decoder.send(nil)
+      try decoder.send(nil)
     }
   }
 

@@ -80,7 +80,8 @@ final class SourceText: FileLeaf {
     var found: Int32 = 0
     guard avcodec_decode_subtitle2(decoder.context, &subtitle, &found, packet.pointer) >= 0, found != 0 else { return }
     defer { avsubtitle_free(&subtitle) }
-    let text = (0..<Int(subtitle.num_rects)).compactMap { subtitle.rects[$0].flatMap { Self.plain($0.pointee) } }
+    let isASS = decoder.context.pointee.codec_id == AV_CODEC_ID_ASS
+    let text = (0..<Int(subtitle.num_rects)).compactMap { subtitle.rects[$0].flatMap { Self.plain($0.pointee, dropsComments: isASS) } }
       .joined(separator: "\n")
     let start = file.timeBase.rescale(packet.pointer.pointee.pts - file.zero, to: CueGrid.timeBase)
     guard !text.isEmpty, start < Int64(MediaLimits.jump.milliseconds) * 1_000 else { return }
@@ -92,14 +93,37 @@ final class SourceText: FileLeaf {
   }
 
   /// A decoded caption's words: FFmpeg gives all kinds as lines of ASS, nine fields and the text with its markup.
-  private static func plain(_ rectangle: AVSubtitleRect) -> String? {
+  private static func plain(_ rectangle: AVSubtitleRect, dropsComments: Bool) -> String? {
     if rectangle.ass == nil { return rectangle.text.map { String(cString: $0) } }
     let fields = String(cString: rectangle.ass).split(separator: ",", maxSplits: 8, omittingEmptySubsequences: false)
     guard fields.count == 9 else { return nil }
-    let words = fields[8].replacing(/\{[^}]*\}/, with: "").replacing("\\N", with: "\n").replacing("\\n", with: "\n")
-      .replacing("\\h", with: " ")
+    let words = unescaped(fields[8], dropsComments: dropsComments)
     let lines = words.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     let text = lines.joined(separator: "\n")
     return text.utf8.count <= MediaLimits.cueBytes ? text : String(text.prefix(MediaLimits.cueBytes / 4))
+  }
+
+  /// The text of an ASS event without its escapes and `{\…}` markup; braces without a backslash are comments in ASS files, text elsewhere.
+  private static func unescaped(_ event: Substring, dropsComments: Bool) -> String {
+    var text = ""
+    var rest = event
+    while let character = rest.popFirst() {
+      switch (character, rest.first) {
+      case ("\\", "N"), ("\\", "n"):
+        rest.removeFirst()
+        text.append("\n")
+      case ("\\", "h"):
+        rest.removeFirst()
+        text.append(" ")
+      case ("\\", let escaped?) where "{}\\".contains(escaped):
+        rest.removeFirst()
+        text.append(escaped)
+      case ("{", let next) where next == "\\" || dropsComments:
+        guard let end = rest.firstIndex(of: "}") else { return text + "{" + rest }
+        rest = rest[rest.index(after: end)...]
+      default: text.append(character)
+      }
+    }
+    return text
   }
 }

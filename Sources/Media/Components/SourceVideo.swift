@@ -95,10 +95,10 @@ final class SourceVideo: FileLeaf {
     guard !isDraining else { return }
     if let packet = file.next() {
       packets += 1
-      _ = try decoder.send(packet)
+      try decoder.send(packet)
     } else {
       isDraining = true
-      _ = try decoder.send(nil)
+      try decoder.send(nil)
     }
   }
 

@@ -115,8 +115,8 @@ enum Truncation {
       let length = head[offset].leadingZeroBitCount + 1
       guard offset + length <= head.count else { return nil }
       let all = head[offset..<offset + length].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      let value = all & (UInt64(1) << UInt64(7 * length)) - 1
-      return value == (UInt64(1) << UInt64(7 * length)) - 1 ? nil : (value, length)
+      let unknown = (UInt64(1) << UInt64(7 * length)) - 1
+      return all & unknown == unknown ? nil : (all & unknown, length)
     }
     guard let header = size(at: 4) else { return nil }
     let segment = 4 + header.length + Int(clamping: header.value)

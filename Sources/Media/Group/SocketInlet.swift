@@ -95,7 +95,7 @@ final class SocketInlet: Leaf {
     if !passesPackets {
       switch fresh.kind {
       case .video:
-        let unpacker = try VideoUnpacker(fresh)
+        let unpacker = try VideoUnpacker(fresh, as: outlet.format)
         video = unpacker
         output = unpacker.output
       case .audio:
@@ -158,8 +158,9 @@ final class VideoUnpacker {
   private var inside: [Element] = []
   private var last: Picture?
 
-  init(_ format: MediaFormat) throws {
-    var output = format
+  /// - Parameter announced: what the components were told of this stream, where another format came before.
+  init(_ format: MediaFormat, as announced: MediaFormat? = nil) throws {
+    var output = announced ?? format
     (output.codec, output.extradata) = (MediaFormat.Uncompressed.video, [])
     guard output.width > 0, output.height > 0, output.avPixelFormat != nil else {
       throw MediaFailure(.badMessage, "a video's format without size or pixel format")
@@ -178,12 +179,12 @@ final class VideoUnpacker {
     packet.pointer.pointee.pts = Int64(element.index)
     packet.pointer.pointee.dts = Int64(element.index)
     if isKey { packet.pointer.pointee.flags |= AV_PKT_FLAG_KEY }
-    _ = try decoder.send(packet)
+    try decoder.send(packet)
     return try drain()
   }
 
   func finish() throws -> [Element] {
-    _ = try decoder.send(nil)
+    try decoder.send(nil)
     let rest = try drain()
     let lost = inside.compactMap { element in last.map { element.with(.picture($0)) } }
     inside = []
@@ -238,7 +239,7 @@ final class AudioUnpacker {
     lastIndex = element.index
     let packet = try CodedPacket(bytes)
     packet.pointer.pointee.pts = element.timestamp
-    _ = try decoder.send(packet)
+    try decoder.send(packet)
     let frame = Picture()
     var position = format.timeBase.rescale(element.timestamp, to: output.timeBase)
     if timeline == nil { timeline = SlotTimeline(slot: output.slotSamples, channels: output.channels, next: element.index) }

@@ -16,7 +16,9 @@ struct Subscriber: Sendable {
   var packets: UInt64 = 0
   /// The format last announced to it.
   var format: Int?
+  let since: Instant
   var lastSent: Instant
+  var lastHeard: Instant
   /// It was told the end.
   var hasEnd = false
 }
@@ -25,7 +27,7 @@ struct Subscriber: Sendable {
 struct Departed: Sendable {
   let peer: NodeID
   let acknowledgedBelow: Position?
-  let until: Instant
+  var until: Instant
 }
 
 // The output socket: who may begin where, who gets what, and what is acknowledged upstream when all have acknowledged.
@@ -42,6 +44,7 @@ extension Group {
       return out.send(.refused(.notHeld(first: window.first)), of: id, to: peer)
     }
     departed.removeAll { $0.peer == peer }
+    for number in departed.indices { departed[number].until = min(departed[number].until, now + Limits.replacedGrace) }
     let next: Position? =
       switch wish.from {
       case .beginning: window.first
@@ -49,7 +52,9 @@ extension Group {
       case .position(let position): position
       }
     subscribers.append(
-      Subscriber(peer: peer, id: id, next: next, acknowledgedBelow: next, credit: wish.credit, lastSent: now))
+      Subscriber(
+        peer: peer, id: id, next: next, acknowledgedBelow: next, credit: wish.credit, since: now,
+        lastSent: now, lastHeard: now))
     out.remember(id, of: peer, on: key)
     out.send(.accepted, of: id, to: peer)
     out.wake(at: now + Limits.beatInterval)
@@ -142,7 +147,7 @@ extension Group {
   // MARK: On a subscriber's word
 
   mutating func onCredit(_ upTo: UInt64, of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox) {
-    guard let number = index(of: peer, id), upTo > subscribers[number].credit else { return }
+    guard let number = heard(from: peer, id, at: now), upTo > subscribers[number].credit else { return }
     subscribers[number].credit = upTo
     pump(number, at: now, &out)
     grantWorker(&out)
@@ -152,7 +157,7 @@ extension Group {
     below position: Position, of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox
   ) {
     // Nobody can have used what was not sent.
-    guard let number = index(of: peer, id), let next = subscribers[number].next else { return }
+    guard let number = heard(from: peer, id, at: now), let next = subscribers[number].next else { return }
     let mark = min(position, next)
     if let before = subscribers[number].acknowledgedBelow, mark <= before { return }
     subscribers[number].acknowledgedBelow = mark
@@ -180,6 +185,14 @@ extension Group {
     subscribers.removeAll { $0.peer == peer }
   }
 
+  /// A subscriber spoke; which one.
+  @discardableResult
+  mutating func heard(from peer: NodeID, _ id: SubscriptionID, at now: Instant) -> Int? {
+    guard let number = index(of: peer, id) else { return nil }
+    subscribers[number].lastHeard = now
+    return number
+  }
+
   private func index(of peer: NodeID, _ id: SubscriptionID) -> Int? {
     subscribers.firstIndex { $0.id == id && $0.peer == peer }
   }
@@ -187,10 +200,28 @@ extension Group {
   // MARK: The departed
 
   private mutating func depart(_ subscriber: Subscriber, at now: Instant, _ out: inout Outbox) {
-    let until = now + Limits.departedGrace
+    let isReplaced = subscribers.contains { $0.since >= subscriber.lastHeard }
+    let until = now + (isReplaced ? Limits.replacedGrace : Limits.departedGrace)
     departed.append(Departed(peer: subscriber.peer, acknowledgedBelow: subscriber.acknowledgedBelow, until: until))
     if departed.count > Limits.subscribers { departed.removeFirst() }
     out.wake(at: until)
+  }
+
+  /// Those who have not spoken for a while have departed. `forgiven`: this node itself was stopped just now.
+  mutating func dismissSilent(at now: Instant, forgiven: Bool, _ out: inout Outbox) {
+    for number in subscribers.indices.reversed() {
+      if forgiven {
+        let heard = now - Limits.subscriberSilence + Limits.beatInterval
+        subscribers[number].lastHeard = max(subscribers[number].lastHeard, heard)
+      }
+      guard subscribers[number].lastHeard + Limits.subscriberSilence <= now else {
+        out.wake(at: subscribers[number].lastHeard + Limits.subscriberSilence)
+        continue
+      }
+      let subscriber = subscribers.remove(at: number)
+      out.forget(subscriber.id, of: subscriber.peer)
+      depart(subscriber, at: now, &out)
+    }
   }
 
   mutating func expireDeparted(at now: Instant, _ out: inout Outbox) {

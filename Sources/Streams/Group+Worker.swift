@@ -63,7 +63,8 @@ extension Group {
     let held = window.bytes(from: pin)
     let step = Limits.windowSoft / 32
     var room = Limits.windowSoft - held - workerCredit
-    if room < step, held < Limits.windowHard, subscribers.contains(where: isStarving) { room = step - workerCredit }
+    let isDeep = held < Limits.windowHard && window.packets(from: pin) < Limits.pipelinePackets
+    if room < step, isDeep, subscribers.contains(where: isStarving) { room = step - workerCredit }
     guard room >= step || (workerCredit <= 0 && room > 0) else { return }
     workerCredit += room
     out.add(.toWorker(id, .credit(bytes: room)))

@@ -141,6 +141,7 @@ struct Group: Sendable {
 
   mutating func onPulse(at now: Instant, forgiven: Bool, _ out: inout Outbox) {
     for number in inlets.indices { inlets[number].onPulse(at: now, forgiven: forgiven, &out) }
+    dismissSilent(at: now, forgiven: forgiven, &out)
     for number in subscribers.indices where !subscribers[number].hasEnd {
       if subscribers[number].lastSent + Limits.beatInterval <= now {
         out.send(.beat, of: subscribers[number].id, to: subscribers[number].peer)

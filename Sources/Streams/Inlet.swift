@@ -22,6 +22,8 @@ struct Inlet: Sendable {
   /// Origins of the positions that may be asked for again, oldest first: from the one below the acknowledged mark on.
   private var trail = Ring<(position: Position, origins: [Origin])>()
   private var acknowledgedBelow: Position?
+  /// When something was last sent to the publisher.
+  private var spoke = Instant.zero
 
   // Of the present subscription.
   private var format: MediaFormat?
@@ -161,7 +163,7 @@ struct Inlet: Sendable {
       return nil
     case .end(let last):
       return onEnd(after: last, at: now, &out)
-    case .subscribe, .credit, .acknowledge, .unsubscribe:
+    case .subscribe, .credit, .acknowledge, .unsubscribe, .alive:
       return rejected(at: now, &out)
     }
   }
@@ -225,13 +227,18 @@ struct Inlet: Sendable {
     guard node == peer else { return }
     switch state {
     case .asking, .flowing: turn(because: trouble, at: now, &out)
-    case .idle, .waiting, .ended: return
+    case .ended(let id):
+      // All has come already; the publisher need not hear that it was acknowledged.
+      out.closeSubscription(id)
+      state = .idle
+    case .idle, .waiting: return
     }
   }
 
   /// The pulse. `forgiven`: this node itself was stopped just now, so silence proves nothing yet.
   mutating func onPulse(at now: Instant, forgiven: Bool, _ out: inout Outbox) {
     if forgiven { forgive(at: now) }
+    beat(at: now, &out)
     let due: Instant
     switch state {
     case .idle, .ended: return
@@ -241,6 +248,15 @@ struct Inlet: Sendable {
     }
     guard due <= now else { return out.wake(at: due) }
     if case .waiting = state { subscribe(at: now, &out) } else { turn(because: .silent, at: now, &out) }
+  }
+
+  private mutating func beat(at now: Instant, _ out: inout Outbox) {
+    guard let id = subscription else { return }
+    if spoke + Limits.beatInterval <= now {
+      out.send(.alive, of: id, to: peer)
+      spoke = now
+    }
+    out.wake(at: spoke + Limits.beatInterval)
   }
 
   /// Leaves time to read what arrived while this node did not run.
@@ -295,7 +311,8 @@ struct Inlet: Sendable {
       key: key, from: point, origins: last.flatMap { $0.position.next == expected ? $0.origins : nil } ?? [],
       assignment: upstreams[current].assignment, credit: granted)
     out.send(.subscribe(subscribe), of: id, to: peer)
-    out.wake(at: now + Limits.answerTime)
+    spoke = now
+    out.wake(at: now + Limits.beatInterval)
   }
 
   /// Raises the credit, in steps worth a message.

@@ -28,6 +28,8 @@ public struct StreamMessage: Hashable, Sendable {
     case acknowledge(below: Position)
     /// The subscription is over. `finished`: the whole stream was delivered and acknowledged to its end.
     case unsubscribe(finished: Bool)
+    /// Nothing to say, but alive: a publisher does not hold its window for the silent.
+    case alive
 
     // MARK: From the publisher
 

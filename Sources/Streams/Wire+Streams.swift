@@ -32,6 +32,7 @@ extension StreamMessage.Body {
     case .credit(let upTo): self = .credit(upTo: upTo)
     case .acknowledgeBelow(let position): self = .acknowledge(below: Position(position))
     case .unsubscribe(let unsubscribe): self = .unsubscribe(finished: unsubscribe.finished)
+    case .alive: self = .alive
     case .accepted: self = .accepted
     case .refused(let refused): self = .refused(try StreamMessage.Refusal(validating: refused))
     case .preamble(let format): self = .preamble(try MediaFormat(validating: format))
@@ -48,6 +49,7 @@ extension StreamMessage.Body {
     case .credit(let upTo): .credit(upTo)
     case .acknowledge(let position): .acknowledgeBelow(position.wire)
     case .unsubscribe(let finished): .unsubscribe(.with { $0.finished = finished })
+    case .alive: .alive(WireStreamBeat())
     case .accepted: .accepted(WireStreamAccepted())
     case .refused(let refusal): .refused(refusal.wire)
     case .preamble(let format): .preamble(format.wire)

@@ -42,9 +42,10 @@ struct PromiseTests {
 extension PromiseTests {
   /// One course of failures, drawn from a seed: nodes die loudly or silently, workers die, links break, one every few
   /// seconds; the manager gives a dead node's groups to it again, as standbys, once it is back.
-  static func course(seed: UInt64, sabotage: World.Sabotage? = nil) -> World {
+  static func course(seed: UInt64, sabotage: World.Sabotage? = nil, traced: Bool = false) -> World {
     var world = World(nodes: 9, seed: seed)
     world.sabotage = sabotage
+    if traced { world.trace = [] }
     world.linksClose = seed % 2 == 0
     var chain = service(length: 600, size: [1_000, 40_000, 100_000, 1_400_000][Int(seed / 2) % 4])
     chain.open(in: &world)

@@ -179,12 +179,12 @@ struct SocketTests {
     var exhausted = 0
     for millisecond in 2...20_000 {
       var effects = table.handle(.timer(.pulse), at: at(millisecond))
-      for (to, message) in sent(effects) {
-        guard case .subscribe = message.body else { continue }
-        attempts.append(millisecond)
-        effects += table.handle(.linkClosed(World.id(to)), at: at(millisecond))
+      while !effects.isEmpty {
+        exhausted += reports(effects).filter { if case .exhausted = $0 { true } else { false } }.count
+        let asked = sent(effects).filter { if case .subscribe = $0.message.body { true } else { false } }
+        attempts += asked.map { _ in millisecond }
+        effects = asked.flatMap { table.handle(.linkClosed(World.id($0.to)), at: at(millisecond)) }
       }
-      exhausted += reports(effects).filter { if case .exhausted = $0 { true } else { false } }.count
     }
     #expect(exhausted == 1)
     #expect(attempts.count < 50 && attempts.count > 15)
@@ -274,7 +274,7 @@ struct SocketTests {
     ]
     var bodies: [StreamMessage.Body] = [
       wish(.beginning), wish(.latestKey), wish(.position(Position(epoch: 1, 0)), origins: [origin]), .credit(upTo: 5),
-      .acknowledge(below: Position(0)), .unsubscribe(finished: true), .accepted, .preamble(FakeWorker.format),
+      .acknowledge(below: Position(0)), .unsubscribe(finished: true), .alive, .accepted, .preamble(FakeWorker.format),
       .packet(packet(8)), .beat, .end(after: nil), .end(after: Position(7)),
     ]
     bodies += refusals.map { .refused($0) }

@@ -269,6 +269,7 @@ struct World {
       case .preamble(let format): "preamble \(format.codec)"
       case .packet(let packet): "packet \(packet.position)"
       case .beat: "beat"
+      case .alive: "alive"
       case .end(let last): "end after \(last.map { "\($0)" } ?? "nothing")"
       }
     return "\(message.subscription) \(words)"

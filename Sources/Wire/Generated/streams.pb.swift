@@ -72,6 +72,14 @@ public nonisolated struct WireStreamMessage: Sendable {
     set {body = .unsubscribe(newValue)}
   }
 
+  public var alive: WireStreamBeat {
+    get {
+      if case .alive(let v)? = body {return v}
+      return WireStreamBeat()
+    }
+    set {body = .alive(newValue)}
+  }
+
   /// From the publisher.
   public var accepted: WireStreamAccepted {
     get {
@@ -131,6 +139,7 @@ public nonisolated struct WireStreamMessage: Sendable {
     /// everything below is no longer needed
     case acknowledgeBelow(WirePositionMark)
     case unsubscribe(WireStreamUnsubscribe)
+    case alive(WireStreamBeat)
     /// From the publisher.
     case accepted(WireStreamAccepted)
     case refused(WireStreamRefused)
@@ -306,7 +315,7 @@ fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
 nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StreamMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}subscription\0\u{1}subscribe\0\u{1}credit\0\u{3}acknowledge_below\0\u{1}unsubscribe\0\u{1}accepted\0\u{1}refused\0\u{1}preamble\0\u{1}packet\0\u{1}beat\0\u{1}end\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}subscription\0\u{1}subscribe\0\u{1}credit\0\u{3}acknowledge_below\0\u{1}unsubscribe\0\u{1}accepted\0\u{1}refused\0\u{1}preamble\0\u{1}packet\0\u{1}beat\0\u{1}end\0\u{1}alive\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -440,6 +449,19 @@ nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._M
           self.body = .end(v)
         }
       }()
+      case 12: try {
+        var v: WireStreamBeat?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .alive(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .alive(v)
+        }
+      }()
       default: break
       }
     }
@@ -493,6 +515,10 @@ nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._M
     case .end?: try {
       guard case .end(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .alive?: try {
+      guard case .alive(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
     }()
     case nil: break
     }

@@ -219,6 +219,7 @@ extension Node {
   }
 
   mutating func onServiceEnded(_ request: RequestID) {
+    manage(request, .endRecorded)
     knownServices.note(request) { if $0.state != "failed" { $0.state = "ended" } }
     finishSubmission(request)
   }

@@ -16,8 +16,7 @@ public enum Peer {
   /// - Throws: what the operator must mend, in words: a port in use, a damaged key, a share that is not there.
   public static func run(_ configuration: NodeConfiguration) async throws {
     signal(SIGPIPE, SIG_IGN)
-    var logger = Logger(label: "millrace") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = Logger.Level(rawValue: configuration.log) ?? .info
+    let logger = Log.logger(level: configuration.log)
 
     let keyPath = Keys.path(in: configuration.data)
     let identityIsNew = access(keyPath, F_OK) != 0
@@ -35,9 +34,9 @@ public enum Peer {
       upCap: configuration.up ?? 0, downCap: configuration.down ?? 0)
     let settings = NodeSettings(address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer, identityIsNew: isFirstStart)
     let journal = try EventJournal(trace: configuration.trace)
-    let share = try SourceShare(directory: configuration.share)
     let peer: PeerLoop = try await loop.submit {
-      PeerLoop(loop: loop, keys: keys, configuration: configuration, database: database, share: share, settings: settings, journal: journal, logger: logger)
+      let share = try SourceShare(directory: configuration.share)
+      return PeerLoop(loop: loop, keys: keys, configuration: configuration, database: database, share: share, settings: settings, journal: journal, logger: logger)
     }.get()
     let starting: EventLoopFuture<Void> = loop.flatSubmit { peer.start(workerPath: WorkerExecutable.path) }
     try await starting.get()
@@ -54,6 +53,14 @@ public enum Peer {
     let stopping: EventLoopFuture<Void> = loop.flatSubmit { peer.stop() }
     try await stopping.get()
     try? database.close()
+  }
+}
+
+private enum Log {
+  static func logger(level: String) -> Logger {
+    var logger = Logger(label: "millrace") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = Logger.Level(rawValue: level) ?? .info
+    return logger
   }
 }
 

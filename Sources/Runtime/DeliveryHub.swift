@@ -22,6 +22,8 @@ final class DeliveryHub {
   private var bytes = 0
   private var confirmed: UInt64?
   private var ended = false
+  /// The stream's first chunk is no longer held.
+  private var wasTrimmed = false
   private var failure: Problem?
   private var clients: [Int: Client] = [:]
   private var nextClient = 0
@@ -96,7 +98,7 @@ final class DeliveryHub {
         value: "\(from)", allowed: ["\(first)…"])
     }
     nextClient += 1
-    let joinable = chunks.first { $0.isKey }?.position.index
+    let joinable = wasTrimmed ? chunks.first { $0.isKey }?.position.index : chunks.first?.position.index
     clients[nextClient] = Client(next: from ?? (chunks.isEmpty ? confirmed.map { $0 + 1 } : joinable), written: nil, waiter: nil)
     abandoned = nil
     wasUsed = true
@@ -145,7 +147,7 @@ final class DeliveryHub {
     if let next = client.next {
       found = index(of: next).map { chunks[$0] }
     } else {
-      found = chunks.first { $0.isKey }
+      found = wasTrimmed ? chunks.first { $0.isKey } : chunks.first
     }
     if let found {
       client.next = found.position.index + 1
@@ -177,6 +179,7 @@ final class DeliveryHub {
       dropped += 1
     }
     chunks.removeFirst(dropped)
+    if dropped > 0 { wasTrimmed = true }
   }
 
   private func cutLaggards() {

@@ -68,7 +68,9 @@ public struct Position: Hashable, Comparable, Sendable, CustomStringConvertible 
 /// What an input must still hold once a packet is acknowledged: the first position of that input that any later output
 /// of the group needs, warm-up included. It makes acknowledgements travel upstream and tells a replacement where to resume.
 public struct Origin: Hashable, Sendable {
-  /// Which of the group's inputs, in the order of its specification; of a source group, 0 is the file.
+  /// Which of the group's inputs: its sockets in the order of its specification, then its source stages (so of a source
+  /// group, 0 is the file). Numbers from 65,536 are no inputs but marks that stages leave for their replacement: they are handed
+  /// back on resume and acknowledge nothing.
   public let input: UInt32
   /// The first position still needed.
   public let position: Position

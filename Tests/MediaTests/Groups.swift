@@ -15,14 +15,17 @@ struct Track {
   var file: [UInt8] { format.extradata + packets.flatMap(\.payload) }
 }
 
-func stage(_ id: Int, _ component: String, _ parameters: KeyValuePairs<String, ParameterValue> = [:], from inputs: StageInput...) -> StageSpec {
+func stage(
+  _ id: Int, _ component: String, _ parameters: KeyValuePairs<String, ParameterValue> = [:], from inputs: StageInput...
+) -> StageSpec {
   StageSpec(id: id, component: component, parameters: parameters.map { .init($0.key, $0.value) }, inputs: inputs)
 }
 
 func group(_ stages: StageSpec..., mezzanine: Mezzanine = .intra, cap: Int64 = 0) -> GroupSpec {
   let sockets = stages.flatMap(\.inputs).filter { if case .socket = $0 { true } else { false } }.count
   let key = StreamKey(Bytes32.zero)
-  return GroupSpec(stages: stages, inputs: Array(repeating: key, count: sockets), output: key, mezzanine: mezzanine, rateCap: cap)
+  return GroupSpec(
+    stages: stages, inputs: Array(repeating: key, count: sockets), output: key, mezzanine: mezzanine, rateCap: cap)
 }
 
 func source(_ id: Int, _ kind: String, stream: Int, pacing: String = "max", start: Int64 = 0) -> StageSpec {
@@ -47,7 +50,9 @@ func run(_ group: GroupSpec, source: String = "", inputs: [Track] = [], after pa
   for (socket, input) in inputs.enumerated() {
     let from = packet.map { packet in packet.origins.first { $0.input == UInt32(socket) }?.position.index ?? 0 } ?? 0
     try runner.arrive(input.format, socket: socket)
-    for packet in input.packets where packet.position.index >= from { try runner.arrive(packet, socket: socket, now: .zero) }
+    for packet in input.packets where packet.position.index >= from {
+      try runner.arrive(packet, socket: socket, now: .zero)
+    }
     try runner.arriveEnd(socket: socket)
   }
   var now = Instant.zero

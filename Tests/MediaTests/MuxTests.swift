@@ -7,12 +7,16 @@ import Vocabulary
 @Suite("Chunks make one valid file, whoever muxed them") struct MuxTests {
   static let vp8 = Result {
     try run(
-      group(source(0, "video", stream: 0), stage(1, "video.vp8", ["bitrate": .integer(300_000), "gop": .integer(30)], from: .stage(0))),
+      group(
+        source(0, "video", stream: 0),
+        stage(1, "video.vp8", ["bitrate": .integer(300_000), "gop": .integer(30)], from: .stage(0))),
       source: TestMedia.talk)
   }
   static let h264 = Result {
     try run(
-      group(source(0, "video", stream: 0), stage(1, "video.h264", ["bitrate": .integer(300_000), "gop": .integer(30)], from: .stage(0))),
+      group(
+        source(0, "video", stream: 0),
+        stage(1, "video.h264", ["bitrate": .integer(300_000), "gop": .integer(30)], from: .stage(0))),
       source: TestMedia.talk)
   }
   static let opus = Result {
@@ -50,7 +54,9 @@ import Vocabulary
     }
   }
 
-  @Test("every packet is in the file once, and chunks are short", arguments: Kind.allCases) func whole(kind: Kind) throws {
+  @Test("every packet is in the file once, and chunks are short", arguments: Kind.allCases) func whole(kind: Kind)
+    throws
+  {
     let muxed = try run(kind.group, inputs: kind.inputs())
     let path = TestMedia.write("whole-\(kind).bin", muxed.file)
     if kind.frames > 0 {
@@ -62,7 +68,9 @@ import Vocabulary
     #expect(!muxed.format.mimeType.isEmpty && !muxed.format.extradata.isEmpty)
   }
 
-  @Test("a replacement's chunks go on where the others ended: same numbers, same bytes to begin with, no packet lost or doubled", arguments: Kind.allCases)
+  @Test(
+    "a replacement's chunks go on where the others ended: same numbers, same bytes to begin with, no packet lost or doubled",
+    arguments: Kind.allCases)
   func resumed(kind: Kind) throws {
     let inputs = try kind.inputs()
     let whole = try run(kind.group, inputs: inputs)
@@ -109,7 +117,8 @@ import Vocabulary
     let whole = group(
       source(0, "video", stream: 0), stage(1, "video.fps", ["rate": .rational(Rational(24))], from: .stage(0)),
       stage(2, "video.scale", ["width": .integer(160), "height": .integer(90)], from: .stage(1)),
-      stage(3, "video.vp8", ["bitrate": .integer(200_000), "gop": .integer(24)], from: .stage(2)), source(4, "audio", stream: 1),
+      stage(3, "video.vp8", ["bitrate": .integer(200_000), "gop": .integer(24)], from: .stage(2)),
+      source(4, "audio", stream: 1),
       stage(5, "audio.resample", ["rate": .integer(48_000)], from: .stage(4)), stage(6, "audio.opus", from: .stage(5)),
       stage(7, "mux.webm", from: .stage(3), .stage(6)))
     let reference = try run(whole, source: TestMedia.talk)
@@ -117,7 +126,8 @@ import Vocabulary
       let rest = try run(whole, source: TestMedia.talk, after: reference.packets[cut])
       #expect(rest.format == reference.format)
       #expect(rest.packets.first?.position.index == UInt64(cut + 1))
-      let joined = reference.format.extradata + reference.packets[...cut].flatMap(\.payload) + rest.packets.flatMap(\.payload)
+      let joined =
+        reference.format.extradata + reference.packets[...cut].flatMap(\.payload) + rest.packets.flatMap(\.payload)
       let path = TestMedia.write("fused-\(cut).webm", joined)
       let video = TestMedia.packets(path, "v:0").compactMap(Double.init)
       #expect(video.count == 96)
@@ -129,7 +139,9 @@ import Vocabulary
 
   @Test("a container refuses codecs that it cannot hold, by name") func wrongCodec() throws {
     let inputs = [try Self.h264.get()]
-    let failure = #expect(throws: MediaFailure.self) { try run(group(stage(0, "mux.webm", from: .socket(0))), inputs: inputs) }
+    let failure = #expect(throws: MediaFailure.self) {
+      try run(group(stage(0, "mux.webm", from: .socket(0))), inputs: inputs)
+    }
     #expect(failure?.kind == .unsupported)
     #expect(failure?.message.contains("h264") == true)
   }

@@ -15,7 +15,8 @@ import Vocabulary
     #expect(
       try cues(text) == [
         Cue(start: 400, end: 1200, text: "Hello, world & all"),
-        Cue(start: 1900, end: 2700, text: "Two lines:\n'quoted' %{n} {x} \\ : done"), Cue(start: 2900, end: 3600, text: "The end"),
+        Cue(start: 1900, end: 2700, text: "Two lines:\n'quoted' %{n} {x} \\ : done"),
+        Cue(start: 2900, end: 3600, text: "The end"),
       ])
     for packet in text.packets {
       for cue in try CueGrid.decoded(packet.payload) { #expect(CueGrid.slot(of: cue.start) == packet.position.index) }
@@ -31,17 +32,23 @@ import Vocabulary
     let file = String(decoding: muxed.file, as: UTF8.self)
     #expect(file.hasPrefix("WEBVTT\n\n00:00:00.400 --> 00:00:01.200\nHello, world &amp; all\n\n"))
     let path = TestMedia.write("captions.vtt", muxed.file)
-    #expect(TestMedia.packets(path, "s:0", "pts_time,duration_time") == ["0.400000,0.800000", "1.900000,0.800000", "2.900000,0.700000"])
+    #expect(
+      TestMedia.packets(path, "s:0", "pts_time,duration_time") == [
+        "0.400000,0.800000", "1.900000,0.800000", "2.900000,0.700000",
+      ])
     try checkResume(mux, inputs: [text])
     #expect(WebVTT.escaped("a --> b\n\n<i>") == "a --&gt; b\n&lt;i&gt;")
   }
 
-  @Test("shifted captions start and end later or earlier; what would end before zero is gone", arguments: [0, 1300, -700, -1500, 700])
+  @Test(
+    "shifted captions start and end later or earlier; what would end before zero is gone",
+    arguments: [0, 1300, -700, -1500, 700])
   func shift(offset: Int64) throws {
     let text = try run(read, source: TestMedia.talk)
     let shift = group(stage(0, "text.shift", ["offset": .integer(offset)], from: .socket(0)))
     let shifted = try run(shift, inputs: [text])
-    let expected = try cues(text).map { Cue(start: max(0, $0.start + offset), end: $0.end + offset, text: $0.text) }.filter { $0.end > 0 }
+    let expected = try cues(text).map { Cue(start: max(0, $0.start + offset), end: $0.end + offset, text: $0.text) }
+      .filter { $0.end > 0 }
     #expect(try cues(shifted) == expected)
     for packet in shifted.packets {
       for cue in try CueGrid.decoded(packet.payload) { #expect(CueGrid.slot(of: cue.start) == packet.position.index) }
@@ -52,7 +59,9 @@ import Vocabulary
   @Test("burned captions are seen while they last and at no other time, at the bottom, centred") func burn() throws {
     let video = try run(group(source(0, "video", stream: 0), mezzanine: .raw), source: TestMedia.talk)
     let text = try run(read, source: TestMedia.talk)
-    let burn = group(stage(0, "video.burn", ["size": .integer(16), "margin": .integer(8)], from: .socket(0), .socket(1)), mezzanine: .raw)
+    let burn = group(
+      stage(0, "video.burn", ["size": .integer(16), "margin": .integer(8)], from: .socket(0), .socket(1)),
+      mezzanine: .raw)
     let burned = try run(burn, inputs: [video, text])
     #expect(burned.packets.count == 120)
     let (plain, drawn) = (try brightness(video), try brightness(burned))
@@ -72,7 +81,9 @@ import Vocabulary
       if let first = rows(frame).first { #expect(first > 90, "in the lower half") }
     }
     for frame in [20, 70] {
-      let columns = (0..<320).filter { column in rows(frame).contains { plain[frame][$0 * 320 + column] != drawn[frame][$0 * 320 + column] } }
+      let columns = (0..<320).filter { column in
+        rows(frame).contains { plain[frame][$0 * 320 + column] != drawn[frame][$0 * 320 + column] }
+      }
       #expect(abs((columns.first! + columns.last!) / 2 - 160) <= 4, "centred")
     }
     #expect(rows(70).count > rows(20).count + 10, "two lines take more room than one")
@@ -91,16 +102,23 @@ import Vocabulary
 
   @Test("a client's text is drawn as it is, whatever it holds") func overlay() throws {
     let video = try run(group(source(0, "video", stream: 0), mezzanine: .raw), source: TestMedia.odd)
-    for text in ["%{pts} %{eif:1:d}", "':x=0,drawbox=color=red [in]", "\\n\u{202E}\u{0}\u{7}", "日本語\nzwei", "", "=;,'\"\\"] {
+    for text in [
+      "%{pts} %{eif:1:d}", "':x=0,drawbox=color=red [in]", "\\n\u{202E}\u{0}\u{7}", "日本語\nzwei", "", "=;,'\"\\",
+    ] {
       let overlay = group(
-        stage(0, "video.overlay", ["text": .text(text), "x": .integer(8), "y": .integer(8), "size": .integer(14), "color": .text("yellow")], from: .socket(0)),
+        stage(
+          0, "video.overlay",
+          ["text": .text(text), "x": .integer(8), "y": .integer(8), "size": .integer(14), "color": .text("yellow")],
+          from: .socket(0)),
         mezzanine: .raw)
       let drawn = try run(overlay, inputs: [video])
       #expect(drawn.packets.count == 50)
       #expect((drawn.packets[3].payload == video.packets[3].payload) == text.isEmpty)
     }
     #expect(throws: MediaFailure.self) {
-      try run(group(stage(0, "video.overlay", ["text": .text("x"), "color": .text("red:x=5")], from: .socket(0))), inputs: [video])
+      try run(
+        group(stage(0, "video.overlay", ["text": .text("x"), "color": .text("red:x=5")], from: .socket(0))),
+        inputs: [video])
     }
   }
 }

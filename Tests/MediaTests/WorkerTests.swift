@@ -19,8 +19,11 @@ final class WorkerProcess {
     descriptor = pair[0]
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     let products = Bundle.main.bundleURL
-    let binary = [products, products.deletingLastPathComponent(), URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()]
-      .map { $0.appending(path: "millrace-worker") }.first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    let binary = [
+      products, products.deletingLastPathComponent(),
+      URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent(),
+    ]
+    .map { $0.appending(path: "millrace-worker") }.first { FileManager.default.isExecutableFile(atPath: $0.path) }
     // The shell hands the socket on as descriptor 3.
     process.executableURL = URL(filePath: "/bin/sh")
     process.arguments = ["-c", "exec \"$0\" 3<&0 </dev/null", try #require(binary).path]
@@ -47,18 +50,24 @@ final class WorkerProcess {
     let framed = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: bytes.count >> $0) } + bytes
     var sent = 0
     while sent < framed.count {
-      let count = framed.withUnsafeBytes { send(descriptor, $0.baseAddress! + sent, framed.count - sent, Int32(MSG_NOSIGNAL)) }
+      let count = framed.withUnsafeBytes {
+        send(descriptor, $0.baseAddress! + sent, framed.count - sent, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else { return }
       sent += count
     }
   }
 
   /// Nil once the worker has closed its end, or after `seconds` of silence.
-  func hear(within seconds: Double = 20) throws -> WireFromWorker.OneOf_Body? { try Self.next(descriptor, &incoming, seconds) }
+  func hear(within seconds: Double = 20) throws -> WireFromWorker.OneOf_Body? {
+    try Self.next(descriptor, &incoming, seconds)
+  }
 
   func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-  private static func next(_ descriptor: Int32, _ incoming: inout [UInt8], _ seconds: Double = 20) throws -> WireFromWorker.OneOf_Body? {
+  private static func next(_ descriptor: Int32, _ incoming: inout [UInt8], _ seconds: Double = 20) throws
+    -> WireFromWorker.OneOf_Body?
+  {
     while true {
       if incoming.count >= 4 {
         let length = incoming[0..<4].reduce(0) { $0 << 8 | Int($1) }
@@ -134,8 +143,10 @@ final class WorkerProcess {
     let playlist = TestMedia.write("list.m3u8", Data("#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n".utf8))
     let concatenation = TestMedia.write("list.ffconcat", Data("ffconcat version 1.0\nfile \(TestMedia.talk)\n".utf8))
     for (path, kind) in [
-      (TestMedia.folder.path + "/absent.mkv", "source_missing"), (TestMedia.folder.path, "source_missing"), ("/dev/zero", "source_missing"),
-      ("http://127.0.0.1:9/x.mkv", "source_missing"), (TestMedia.noise, "not_media"), (playlist, "not_media"), (concatenation, "not_media"),
+      (TestMedia.folder.path + "/absent.mkv", "source_missing"), (TestMedia.folder.path, "source_missing"),
+      ("/dev/zero", "source_missing"),
+      ("http://127.0.0.1:9/x.mkv", "source_missing"), (TestMedia.noise, "not_media"), (playlist, "not_media"),
+      (concatenation, "not_media"),
       (TestMedia.headless, "truncated"),
     ] {
       let worker = try WorkerProcess()
@@ -181,7 +192,9 @@ final class WorkerProcess {
     replacement.say(start(spec, source: TestMedia.talk, after: packets.last))
     replacement.say(.credit(.with { $0.bytes = 1 << 30 }))
     try serve(replacement, until: .max)
-    #expect(packets.map(\.position.index) == Array(0..<UInt64(TestMedia.framesOfOneProcess(TestMedia.talk, filter: "fps=20"))))
+    #expect(
+      packets.map(\.position.index) == Array(0..<UInt64(TestMedia.framesOfOneProcess(TestMedia.talk, filter: "fps=20")))
+    )
     #expect(packets[33].isKey)
     #expect(replacement.exitCode == 0)
   }
@@ -189,7 +202,10 @@ final class WorkerProcess {
   @Test("emits nothing without credit, reads no input that it cannot use, and stays small") func credit() throws {
     let read = try run(group(source(0, "video", stream: 0), mezzanine: .raw), source: TestMedia.talk)
     let worker = try WorkerProcess()
-    worker.say(start(group(stage(0, "video.scale", ["width": .integer(64), "height": .integer(36)], from: .socket(0)), mezzanine: .raw)))
+    worker.say(
+      start(
+        group(
+          stage(0, "video.scale", ["width": .integer(64), "height": .integer(36)], from: .socket(0)), mezzanine: .raw)))
     worker.say(.inputFormat(.with { $0.format = read.format.wire }))
     for packet in read.packets.prefix(20) { worker.say(.inputPacket(.with { $0.packet = packet.wire })) }
     var consumed: UInt64 = 0
@@ -260,9 +276,11 @@ final class WorkerProcess {
     #expect(tail == ["truncated", "end"])
   }
 
-  @Test("refuses a track that is not there, a component and a parameter that it does not know, noise") func unsupported() throws {
+  @Test("refuses a track that is not there, a component and a parameter that it does not know, noise")
+  func unsupported() throws {
     for (group, words) in [
-      (group(source(0, "audio", stream: 0)), "no audio track 0"), (group(source(0, "video", stream: 9)), "no video track 9"),
+      (group(source(0, "audio", stream: 0)), "no audio track 0"),
+      (group(source(0, "video", stream: 9)), "no video track 9"),
       (group(source(0, "video", stream: 0), stage(1, "video.denoise", from: .stage(0))), "video.denoise"),
       (group(source(0, "video", stream: 0), stage(1, "video.scale", ["width": .integer(1)], from: .stage(0))), "width"),
     ] {

@@ -89,7 +89,9 @@ struct Encoder: ~Copyable {
   }
 
   /// Hands over a frame; nil starts draining.
-  mutating func send(_ picture: Picture?) throws(AVFailure) { try check(avcodec_send_frame(context, picture?.pointer), "encoding") }
+  mutating func send(_ picture: Picture?) throws(AVFailure) {
+    try check(avcodec_send_frame(context, picture?.pointer), "encoding")
+  }
 
   /// Takes the next packet.
   mutating func receive(_ packet: CodedPacket) throws(AVFailure) -> Step {

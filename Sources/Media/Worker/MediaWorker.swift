@@ -130,7 +130,8 @@ public struct MediaWorker {
     }
     alarm(MediaLimits.stepSeconds)
     return try GroupRunner(
-      job, emit: { [outbox] in outbox.events.append($0) }, onConsumed: { [outbox] in outbox.consumed[$0, default: 0] += $1 })
+      job, emit: { [outbox] in outbox.events.append($0) },
+      onConsumed: { [outbox] in outbox.consumed[$0, default: 0] += $1 })
   }
 
   // MARK: - The group

@@ -256,7 +256,7 @@ extension Group {
   /// After marks or the window moved: acknowledges upstream what no later output needs, lets go of what nobody needs,
   /// cuts who lags too far, and gives the worker the room that results.
   mutating func settle(at now: Instant, _ out: inout Outbox) {
-    if window.bytes >= Limits.windowHard { cutLaggards(at: now, &out) }
+    if subscribers.count > 1 || !departed.isEmpty, window.isFull(from: pin) { cutLaggards(&out) }
     if let pin {
       if acknowledgedBelow.map({ pin > $0 }) ?? true { acknowledgedBelow = pin }
       acknowledgeUpstream(&out)
@@ -274,17 +274,31 @@ extension Group {
     }
   }
 
-  /// Who holds the whole window while another is well ahead goes; the departed first.
-  private mutating func cutLaggards(at now: Instant, _ out: inout Outbox) {
-    guard subscribers.contains(where: { window.bytes(from: $0.acknowledgedBelow) <= Limits.windowHard / 2 }) else {
-      return
+  /// Who holds the whole window while another is well ahead goes; the departed too.
+  private mutating func cutLaggards(_ out: inout Outbox) {
+    let half = window.bytes(from: pin) / 2
+    guard subscribers.contains(where: { window.bytes(from: $0.acknowledgedBelow) <= half }) else { return }
+    departed.removeAll { window.isFull(from: $0.acknowledgedBelow) }
+    for subscriber in subscribers where window.isFull(from: subscriber.acknowledgedBelow) { cut(subscriber, &out) }
+  }
+
+  /// A window upstream may fill before this one. So who has not moved for some time also goes when another, further on,
+  /// has everything and waits in vain.
+  mutating func cutStuck(at now: Instant, _ out: inout Outbox) {
+    guard subscribers.count > 1, let made = window.madeAt, now - made >= Limits.stallTime else { return }
+    let marks = subscribers.filter(isStarving).map { window.offset(of: $0.acknowledgedBelow) }
+    guard let best = marks.max() else { return }
+    for subscriber in subscribers {
+      let mark = window.offset(of: subscriber.acknowledgedBelow)
+      if mark < best, now - window[mark].madeAt >= Limits.stuckTime { cut(subscriber, &out) }
     }
-    departed.removeAll { window.bytes(from: $0.acknowledgedBelow) >= Limits.windowHard }
-    for subscriber in subscribers where window.bytes(from: subscriber.acknowledgedBelow) >= Limits.windowHard {
-      out.dismiss(subscriber.id, of: subscriber.peer, .lagging)
-      out.report(.cut(key, subscriber: subscriber.peer))
-    }
-    subscribers.removeAll { window.bytes(from: $0.acknowledgedBelow) >= Limits.windowHard }
+    settle(at: now, &out)
+  }
+
+  private mutating func cut(_ subscriber: Subscriber, _ out: inout Outbox) {
+    subscribers.removeAll { $0.id == subscriber.id && $0.peer == subscriber.peer }
+    out.dismiss(subscriber.id, of: subscriber.peer, .lagging)
+    out.report(.cut(key, subscriber: subscriber.peer))
   }
 
   /// All is made, and everyone has acknowledged all of it: the inputs have done their duty too.

@@ -37,7 +37,7 @@ extension Group {
       }
     }
     guard window.format != nil else { return onWorkerGone("made a packet before its format", at: now, &out) }
-    window.append(packet)
+    window.append(packet, at: now)
     seat = Seat(position: packet.position.next, origins: packet.origins)
     firstMade = firstMade ?? packet.position
     lastMade = packet.position
@@ -63,8 +63,7 @@ extension Group {
     let held = window.bytes(from: pin)
     let step = Limits.windowSoft / 32
     var room = Limits.windowSoft - held - workerCredit
-    let isDeep = held < Limits.windowHard && window.packets(from: pin) < Limits.pipelinePackets
-    if room < step, isDeep, subscribers.contains(where: isStarving) { room = step - workerCredit }
+    if room < step, !window.isFull(from: pin), subscribers.contains(where: isStarving) { room = step - workerCredit }
     guard room >= step || (workerCredit <= 0 && room > 0) else { return }
     workerCredit += room
     out.add(.toWorker(id, .credit(bytes: room)))

@@ -150,5 +150,6 @@ struct Group: Sendable {
       out.wake(at: subscribers[number].lastSent + Limits.beatInterval)
     }
     expireDeparted(at: now, &out)
+    cutStuck(at: now, &out)
   }
 }

@@ -47,6 +47,10 @@ extension Limits {
   /// What a packet costs the window beyond its payload: positions, origins, headers.
   public static let packetOverhead = 128
 
+  /// A group that makes nothing for this long while a subscriber wants more stalls: perhaps because another is stuck.
+  public static let stallTime = Duration.seconds(1)
+  /// A subscriber whose oldest unacknowledged packet is this old is stuck, if its group stalls.
+  public static let stuckTime = Duration.seconds(3)
   /// A subscriber that says nothing for this long has departed: four missed beats, later than its own subscribers see it.
   public static let subscriberSilence = Duration.milliseconds(400)
   /// The mark of a departed subscriber holds the window for this long: its replacement resumes where it stood.

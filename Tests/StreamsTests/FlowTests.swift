@@ -47,18 +47,6 @@ struct FlowTests {
     #expect(world.worstWindow <= Limits.windowSoft + Limits.retention + Limits.windowSoft / 8)
   }
 
-  @Test("empty packets are bounded by number: a worker that floods the window is stopped and goes on later")
-  func emptyPackets() {
-    var (world, chain) = twoNodes(length: 70_000, size: 0, pace: 1)
-    chain.open(in: &world)
-    world.run(until: .zero + .seconds(20))
-    #expect(world.sites[0].table.groups[World.key(1)]?.window.count ?? 0 <= Limits.windowPackets)
-    chain.deliver(5, to: 7, as: 1, in: &world)
-    world.run(until: .zero + .seconds(200))
-    #expect(world.clients[SinkID(1)]?.isComplete == true, "\(String(describing: world.clients[SinkID(1)]?.next))")
-    #expect(world.problems == [])
-  }
-
   @Test("a second client some seconds later gets the stream from its beginning, and no worker more")
   func graft() {
     var (world, chain) = twoNodes(length: 200, size: 1_000, pace: 40_000)

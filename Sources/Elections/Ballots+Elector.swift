@@ -13,11 +13,15 @@ extension Ballots {
   ) -> [BallotEffect] {
     let request = envelope.request
     let skew = theirWall - time.wall
-    guard max(skew, .zero - skew) <= Limits.clockSkew else { return [.send(caller, .refusal(request, .clockSkew(time.wall)))] }
+    guard max(skew, .zero - skew) <= Limits.clockSkew else {
+      return [.send(caller, .refusal(request, .clockSkew(time.wall)))]
+    }
     var effects: [BallotEffect]
     do { effects = try admit(envelope, time) } catch { return [.send(caller, .refusal(request, error))] }
     guard let ballot = ballots[request] else { return effects }
-    if !ballot.callers.contains(caller), ballot.callers.count < Limits.callers { ballots[request]?.callers.append(caller) }
+    if !ballot.callers.contains(caller), ballot.callers.count < Limits.callers {
+      ballots[request]?.callers.append(caller)
+    }
     guard !ballot.record.ended else { return [.send(caller, .refusal(request, .ended))] }
     if let mandate = ballot.mandate {
       effects.append(.send(caller, .elected(mandate)))
@@ -62,7 +66,8 @@ extension Ballots {
     guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0) else { return [] }
     var records: [ElectionRecord] = []
     let vote = Vote(
-      request: request, term: term, candidate: ballot.candidate(in: term), newest: ballot.record.accepted?.snapshot.mark,
+      request: request, term: term, candidate: ballot.candidate(in: term),
+      newest: ballot.record.accepted?.snapshot.mark,
       counter: nextCounter(&records), generation: generation?.number ?? 0)
     ballot.record.promised = term
     ballot.record.vote = Signed(vote, by: keys)
@@ -87,18 +92,16 @@ extension Ballots {
     let (candidate, envelope) = (vote.body.candidate, ballot.record.envelope)
     var effects = [BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted))]
     if vote.body.term.number > 1 {
-      effects += ballot.electorate.members.filter { $0 != candidate }.map { .send($0, .vote(vote, envelope, newest: nil)) }
+      effects += ballot.electorate.members.filter { $0 != candidate }.map {
+        .send($0, .vote(vote, envelope, newest: nil))
+      }
     }
     return effects
   }
 
-  /// The current vote once more, behind whatever is on its way to the disk. The version it names may have been followed by newer
-  /// ones of the same term only if a mandate was held, and then votes are not repeated.
+  /// The current vote once more, behind whatever is on its way to the disk.
   private func repeatedVote(_ ballot: Ballot) -> BallotEffect {
-    guard let vote = ballot.record.vote, vote.body.term == ballot.record.promised,
-      vote.body.newest == ballot.record.accepted?.snapshot.mark
-    else { return .persist([], then: []) }
-    return .persist([], then: sendVote(ballot))
+    .persist([], then: ballot.hasOpenVote ? sendVote(ballot) : [])
   }
 
   /// How long to wait for a mandate: by round trips, doubled with each full round of candidates and each repetition.
@@ -116,8 +119,8 @@ extension Ballots {
     guard var ballot = ballots[request], !ballot.record.ended, let deadline = ballot.deadline else { return [] }
     guard time.now >= deadline else { return [.setTimer(.patience(request), at: deadline)] }
     let promised = ballot.record.promised ?? Term(0)
-    let hadManager = ballot.leaseUntil != nil
-    if promised.number > 1, !hadManager, ballot.supporters(of: promised) < ballot.electorate.quorum,
+    let mayHaveManager = ballot.leaseUntil != nil || !ballot.hasOpenVote
+    if promised.number > 1, !mayHaveManager, ballot.supporters(of: promised) < ballot.electorate.quorum,
       ballot.supportedTerm ?? promised <= promised
     {
       ballot.repetitions += 1
@@ -143,9 +146,13 @@ extension Ballots {
     guard let ballot = ballots[request] else { return effects }
     guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
     guard ballot.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
-    guard vote.body.candidate == ballot.candidate(in: vote.body.term) else { return [.rejected(sender, .misdirectedVote)] }
+    guard vote.body.candidate == ballot.candidate(in: vote.body.term) else {
+      return [.rejected(sender, .misdirectedVote)]
+    }
     if let before = ballot.heard[sender] {
-      guard before.vote.body.generation == vote.body.generation else { return effects + [.rejected(sender, .otherGeneration)] }
+      guard before.vote.body.generation == vote.body.generation else {
+        return effects + [.rejected(sender, .otherGeneration)]
+      }
       guard before.vote.body.term <= vote.body.term else { return effects }
     }
     var heard = Ballot.Heard(vote: vote, newest: nil)
@@ -168,7 +175,9 @@ extension Ballots {
 
   /// f+1 electors moved to a later term: so does this one, once its word to the manager allows.
   private mutating func followOthers(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
-    guard let ballot = ballots[request], let supported = ballot.supportedTerm, supported > ballot.record.promised ?? Term(0) else {
+    guard let ballot = ballots[request], let supported = ballot.supportedTerm,
+      supported > ballot.record.promised ?? Term(0)
+    else {
       return []
     }
     if let lease = ballot.leaseUntil, time.now < lease { return [] }

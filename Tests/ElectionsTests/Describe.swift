@@ -35,7 +35,9 @@ extension Overlay {
     case .managerKnown(let mandate): "KNOWS that \(who(mandate.manager)) manages, term \(mandate.term)"
     case .snapshotAccepted(_, let version, let sequence, let earlier):
       "version \(version) IN FORCE as \(sequence)\(earlier.isEmpty ? "" : ", \(earlier.count) earlier claims")"
-    case .lost(_, let reason): "LOST: \(reason)"
+    case .lost(_, .succeeded(let term)): "LOST: another manages, term \(term)"
+    case .lost(_, .declined): "LOST: declined"
+    case .lost(_, .expired): "LOST: expired"
     case .frozen: "FROZEN"
     case .thawed: "THAWED"
     case .ended: "ENDED"

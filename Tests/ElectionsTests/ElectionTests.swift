@@ -61,7 +61,8 @@ import Wire
     #expect(mandate.votes.count == envelope.body.electorate.quorum && mandate.term == Term(1))
     #expect(mandate.manager == envelope.body.electorate.candidate(of: envelope.request, in: Term(1)))
     var verified = VerifiedDigests()
-    try mandate.verify(for: envelope.request, in: Term(1), wall: overlay.wall, view: overlay.view, at: overlay.now, using: &verified)
+    try mandate.verify(
+      for: envelope.request, in: Term(1), wall: overlay.wall, view: overlay.view, at: overlay.now, using: &verified)
     overlay.run(5)
     #expect(overlay.reports.contains { $0.peer == 0 && $0.effect == .managerKnown(mandate) })
   }
@@ -72,7 +73,9 @@ import Wire
     overlay.weather.disk = 1_000_000
     overlay.give(0, .call(overlay.envelope()))
     overlay.run(200)
-    #expect(mandates(overlay).isEmpty && overlay.peers.allSatisfy { $0.ballots.ballots.values.allSatisfy { $0.heard.isEmpty } })
+    #expect(
+      mandates(overlay).isEmpty
+        && overlay.peers.allSatisfy { $0.ballots.ballots.values.allSatisfy { $0.heard.isEmpty } })
   }
 
   @Test("a version is in force once a quorum keeps it, and not before")
@@ -117,6 +120,22 @@ import Wire
     let isLed = overlay.peers.contains { $0.ballots.tenures[envelope.request]?.isFrozen == false }
     #expect(isLed)
     #expect(overlay.witness.violations == [])
+  }
+
+  @Test("a manager that an elector has left, and that has no quorum without it, makes way")
+  func outpaced() throws {
+    var (overlay, envelope, manager) = settled(4)
+    let others = overlay.peers.indices.filter { $0 != manager }
+    overlay.peers[others[0]].isCutOff = true
+    overlay.run(3_000)
+    #expect(mandates(overlay).count == 1)
+    overlay.peers[others[0]].isCutOff = false
+    overlay.crash(others[1], losingStore: true)
+    try overlay.restart(others[1])
+    overlay.run(10_000)
+    let terms = mandates(overlay).map(\.term)
+    #expect(terms.count > 1)
+    #expect(overlay.peers.contains { $0.ballots.tenures[envelope.request]?.isFrozen == false })
   }
 
   @Test("a candidate that declines is passed over at once")
@@ -180,7 +199,8 @@ import Wire
     for envelope in envelopes {
       let manager = overlay.peers.firstIndex { $0.ballots.tenures[envelope.request] != nil }!
       let claim = Claim(stream: stream, node: overlay.ids[manager])
-      overlay.give(manager, .propose(envelope.request, SnapshotDraft(version: 1, label: "composing", state: [], claims: [claim])))
+      overlay.give(
+        manager, .propose(envelope.request, SnapshotDraft(version: 1, label: "composing", state: [], claims: [claim])))
     }
     overlay.run(300)
     let told = overlay.reports.compactMap { report in
@@ -210,7 +230,8 @@ import Wire
     let envelope = overlay.envelope(lifetime: .seconds(5))
     overlay.give(0, .call(envelope))
     overlay.run(60_000)
-    #expect(overlay.peers.allSatisfy { $0.ballots.ballots.isEmpty && $0.ballots.tenures.isEmpty && $0.ballots.calls.isEmpty })
+    #expect(
+      overlay.peers.allSatisfy { $0.ballots.ballots.isEmpty && $0.ballots.tenures.isEmpty && $0.ballots.calls.isEmpty })
     #expect(overlay.peers.allSatisfy { !$0.disk.keys.contains { $0.hasPrefix("ballot/") } })
     #expect(overlay.reports.contains { $0.effect == .lost(envelope.request, .expired) })
   }

@@ -24,6 +24,8 @@ struct Overlay {
     var isUp = true
     var isCutOff = false
     var timers: [BallotTimer: Int64] = [:]
+    /// When the last write under way is done: writes keep their order.
+    var written: Int64 = 0
     /// The manager's log, where this peer manages.
     var log: [UInt8]?
   }
@@ -74,7 +76,9 @@ struct Overlay {
   }
 
   var ids: [NodeID] { peers.map(\.keys.id) }
-  var view: MemberView { MemberView(ids.map { MemberView.Member(id: $0, knownSince: .zero, roundTrip: .milliseconds(2)) }) }
+  var view: MemberView {
+    MemberView(ids.map { MemberView.Member(id: $0, knownSince: .zero, roundTrip: .milliseconds(2)) })
+  }
   static let dawn = WallTime(milliseconds: 1_800_000_000_000)
   var wall: WallTime { Overlay.dawn + .microseconds(time) }
   var now: Instant { Instant(nanoseconds: time * 1_000) }
@@ -144,7 +148,8 @@ struct Overlay {
       switch effect {
       case .send(let to, let message): send(message, from: peer, to: index(to))
       case .persist(let records, let then):
-        schedule(peer, in: Int64(weather.disk) * 1_000, .written(records, then: then))
+        peers[peer].written = max(peers[peer].written, time + Int64(weather.disk) * 1_000)
+        schedule(peer, in: peers[peer].written - time, .written(records, then: then))
       case .setTimer(let timer, let at):
         let due = max(time, (at.nanoseconds + 999) / 1_000)
         peers[peer].timers[timer] = due
@@ -160,7 +165,8 @@ struct Overlay {
     guard !peers[from].isCutOff, !peers[to].isCutOff, random.fraction() >= weather.loss else { return }
     for _ in 0..<(random.fraction() < weather.repetition ? 2 : 1) {
       let spread = weather.delay.upperBound - weather.delay.lowerBound
-      let delay = Int64(weather.delay.lowerBound) * 1_000 + (spread == 0 ? 0 : Int64(random.index(below: spread * 1_000)))
+      let delay =
+        Int64(weather.delay.lowerBound) * 1_000 + (spread == 0 ? 0 : Int64(random.index(below: spread * 1_000)))
       schedule(to, in: delay, .deliver(from: from, message))
     }
   }

@@ -51,7 +51,9 @@ struct Witness {
 
   /// A vote for t is a promise: nothing for a lower term follows it.
   private mutating func keeps(_ pair: Pair, _ term: Term, _ what: String, raises: Bool) {
-    if let before = promised[pair], term < before { violations.append("a \(what) for term \(term) after term \(before)") }
+    if let before = promised[pair], term < before {
+      violations.append("a \(what) for term \(term) after term \(before)")
+    }
     if raises { promised[pair] = max(term, promised[pair] ?? term) }
   }
 

@@ -26,7 +26,7 @@ extension Ballots {
     if let mandate = ballot.mandate {
       effects.append(.send(caller, .elected(mandate)))
     } else if let term = ballot.record.promised {
-      effects += [repeatedVote(ballot), .send(caller, .refusal(request, .electing(term)))]
+      effects += repeatedVote(ballot) + [.send(caller, .refusal(request, .electing(term)))]
     } else {
       effects += castVote(request, Term(1), time)
     }
@@ -99,9 +99,10 @@ extension Ballots {
     return effects
   }
 
-  /// The current vote once more, behind whatever is on its way to the disk.
-  private func repeatedVote(_ ballot: Ballot) -> BallotEffect {
-    .persist([], then: ballot.hasOpenVote ? sendVote(ballot) : [])
+  /// The current vote once more, with its promise: the first writing may still be under way.
+  private func repeatedVote(_ ballot: Ballot) -> [BallotEffect] {
+    guard ballot.hasOpenVote else { return [] }
+    return [.persist(defect == .promiseNotPersisted ? [] : [.ballot(ballot.record)], then: sendVote(ballot))]
   }
 
   /// How long to wait for a mandate: by round trips, doubled with each full round of candidates and each repetition.
@@ -127,7 +128,7 @@ extension Ballots {
       let deadline = time.now + patience(of: ballot)
       ballot.deadline = deadline
       ballots[request] = ballot
-      return [repeatedVote(ballot), .setTimer(.patience(request), at: deadline)]
+      return repeatedVote(ballot) + [.setTimer(.patience(request), at: deadline)]
     }
     return castVote(request, max(promised.next, ballot.supportedTerm ?? promised), time)
   }

@@ -100,8 +100,9 @@ extension Ballots {
       ballot.record.accepted = MandatedSnapshot(snapshot: snapshot, mandate: known)
       ballot.record.promised = term
       ballots[request] = ballot
-      records.append(.ballot(ballot.record))
     }
+    // Again, too, when it is known: the first writing may still be under way.
+    records.append(.ballot(ballot.record))
     let statement = Acknowledgement(
       request: request, mark: mark, counter: nextCounter(&records), generation: generation?.number ?? 0)
     let answer = ElectionMessage.acknowledgement(

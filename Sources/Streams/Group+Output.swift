@@ -171,16 +171,20 @@ extension Group {
     guard let number = index(of: peer, id) else { return }
     let subscriber = subscribers.remove(at: number)
     out.forget(id, of: peer)
-    if finished { isServed = isServed || subscriber.hasEnd } else { depart(subscriber, at: now, &out) }
+    if finished {
+      isServed = isServed || subscriber.hasEnd
+    } else {
+      depart(subscriber, isAlive: true, at: now, &out)
+    }
     settle(at: now, &out)
-    if !finishIfServed(&out) { reportIfUnconsumed(&out) }
+    if !finishIfServed(&out) { restIfUnconsumed(&out) }
   }
 
   /// The link to a node closed: its subscriptions are over, their marks stay a while.
   mutating func onLinkClosed(_ peer: NodeID, at now: Instant, _ out: inout Outbox) {
     for subscriber in subscribers where subscriber.peer == peer {
       out.forget(subscriber.id, of: peer)
-      depart(subscriber, at: now, &out)
+      depart(subscriber, isAlive: false, at: now, &out)
     }
     subscribers.removeAll { $0.peer == peer }
   }
@@ -199,8 +203,9 @@ extension Group {
 
   // MARK: The departed
 
-  private mutating func depart(_ subscriber: Subscriber, at now: Instant, _ out: inout Outbox) {
-    let isReplaced = subscribers.contains { $0.since >= subscriber.lastHeard }
+  /// `isAlive`: it said so itself, and will be back at once if at all.
+  private mutating func depart(_ subscriber: Subscriber, isAlive: Bool, at now: Instant, _ out: inout Outbox) {
+    let isReplaced = isAlive || subscribers.contains { $0.since >= subscriber.lastHeard }
     let until = now + (isReplaced ? Limits.replacedGrace : Limits.departedGrace)
     departed.append(Departed(peer: subscriber.peer, acknowledgedBelow: subscriber.acknowledgedBelow, until: until))
     if departed.count > Limits.subscribers { departed.removeFirst() }
@@ -220,7 +225,7 @@ extension Group {
       }
       let subscriber = subscribers.remove(at: number)
       out.forget(subscriber.id, of: subscriber.peer)
-      depart(subscriber, at: now, &out)
+      depart(subscriber, isAlive: false, at: now, &out)
     }
   }
 
@@ -229,11 +234,17 @@ extension Group {
     departed.removeAll { $0.until <= now }
     for mark in departed { out.wake(at: mark.until) }
     settle(at: now, &out)
-    if !finishIfServed(&out) { reportIfUnconsumed(&out) }
+    if !finishIfServed(&out) { restIfUnconsumed(&out) }
   }
 
-  private func reportIfUnconsumed(_ out: inout Outbox) {
-    if subscribers.isEmpty, departed.isEmpty { out.report(.unconsumed(key)) }
+  /// Without subscribers a group that still runs stands by again: what it holds of its inputs would hold them for others.
+  private mutating func restIfUnconsumed(_ out: inout Outbox) {
+    guard subscribers.isEmpty, departed.isEmpty else { return }
+    switch state {
+    case .running, .paused: rest(&out)
+    case .armed, .ended, .failed: break
+    }
+    out.report(.unconsumed(key))
   }
 
   // MARK: Acknowledging

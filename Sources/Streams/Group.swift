@@ -121,6 +121,17 @@ struct Group: Sendable {
     }
   }
 
+  /// Stands by for the next subscriber.
+  mutating func rest(_ out: inout Outbox) {
+    endWorker(&out)
+    for number in inlets.indices { inlets[number].leave(finished: false, &out) }
+    seat = .beginning
+    window = ReplayWindow(beginning: true)
+    acknowledgedBelow = nil
+    isServed = false
+    state = .armed
+  }
+
   mutating func endWorker(_ out: inout Outbox) {
     if case .running(let id) = state { out.closeRun(id) }
   }

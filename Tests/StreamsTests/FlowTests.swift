@@ -112,3 +112,23 @@ struct FlowTests {
     #expect(world.trace?.contains { $0.contains("→") } == false)
   }
 }
+
+extension FlowTests {
+  @Test("a group whose clients have left stands by again, and its inputs are free; a new client gets all of it")
+  func rest() {
+    var chain = Chain()
+    chain.source(1, at: 0, length: 400, size: 1_000, pace: 20_000)
+    chain.stage(5, of: [(key: 1, step: 1)], at: [1])
+    var world = World(nodes: 9, seed: 3)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(2))
+    world.tell(7, .closeSink(SinkID(1)))
+    world.run(until: .zero + .seconds(4))
+    #expect(world.sites[1].workers.isEmpty && world.sites[0].workers.isEmpty)
+    #expect(world.sites[1].table.group(World.key(5), at: world.now)?.state == .armed)
+    chain.deliver(5, to: 8, as: 2, in: &world)
+    world.run(until: .zero + .seconds(30))
+    #expect(world.clients[SinkID(2)]?.isComplete == true)
+  }
+}

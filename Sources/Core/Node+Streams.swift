@@ -23,8 +23,9 @@ extension Node {
         learnAddresses([order.input])
         let id = sinks.open(order.id)
         let start: StartPoint = .beginning
-        stream(.openSink(id, inputPlan(order.input, showing: order.authorization), from: start))
+        // First of all, since a stream that is served here may deliver at once.
         effectsOut.append(.sinkOpened(id, order.id.request, output: order.id.output))
+        stream(.openSink(id, inputPlan(order.input, showing: order.authorization), from: start))
         onSinkOpened(order.id)
       case .updateSink(let order):
         learnAddresses([order.input])

@@ -114,6 +114,8 @@ public struct LoadBoard: Sendable {
   var allowance = Limits.reportBudget
   var allowanceAt = Instant.zero
   var memberCount = 1
+  /// Members at the last change.
+  var followed: Set<NodeID> = []
 
   struct Entry: Sendable {
     var report: Signed<LoadReport>
@@ -207,6 +209,9 @@ public struct LoadBoard: Sendable {
   private mutating func onMembers(_ nodes: [NodeID], at now: Instant) -> [BoardEffect] {
     memberCount = nodes.count + 1
     let taking = Set(nodes)
+    // A newcomer has heard nothing yet: everything is told anew.
+    if nodes.contains(where: { !followed.contains($0) }) { for node in Array(entries.keys) { entries[node]!.sent = 0 } }
+    followed = taking
     for known in Array(entries.keys) where known != node && !taking.contains(known) { entries.removeValue(forKey: known) }
     return paths.follow(nodes, at: now)
   }

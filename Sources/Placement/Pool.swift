@@ -20,7 +20,10 @@ struct Candidate: Hashable, Sendable {
   init(_ view: NodeView) {
     self.view = view
     let load = view.load
-    busy = max(load.ownCPU, load.machineCPU) + view.pending.cores / max(load.cores, 0.01)
+    // Work of others makes a node dear, never impossible: a scheduler gives a newcomer its share, and a source or a
+    // portal may have no other node.
+    let others = min(max(0, load.machineCPU - load.ownCPU), Limits.othersShare)
+    busy = load.ownCPU + others + view.pending.cores / max(load.cores, 0.01)
     freeSlots = load.slots - load.slotsUsed - view.pending.slots
     func capacity(_ measured: Int64) -> Double { Double(measured > 0 ? measured : Limits.assumedLinkRate) }
     upCapacity = capacity(view.rates.upCapacity)

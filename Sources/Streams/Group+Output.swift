@@ -67,7 +67,11 @@ extension Group {
   private mutating func place(_ wish: StreamMessage.Subscribe, at now: Instant, _ out: inout Outbox) -> Bool {
     var seat = Seat.beginning
     if case .position(let position) = wish.from { seat = Seat(position: position, origins: wish.origins) }
+    let startsOver = wish.origins.isEmpty && seat.position.map { $0 > Position(0) } ?? false
+    let isAllowed = !startsOver || wish.mayStartOver
     if case .armed = state {
+      // Another upstream may hold the position: see ``StreamMessage/Subscribe/mayStartOver``.
+      guard isAllowed else { return false }
       take(seat: seat, at: now, &out)
       out.report(.activated(key, at: seat.position))
       return true
@@ -78,7 +82,7 @@ extension Group {
       return true
     }
     // Two subscribers of a dead node never stand at quite the same position: the one further back may come second.
-    guard subscribers.isEmpty || now - seatedAt <= Limits.reseatTime else { return false }
+    guard isAllowed, subscribers.isEmpty || now - seatedAt <= Limits.reseatTime else { return false }
     let began = seatedAt
     let hadSubscribers = !subscribers.isEmpty
     take(seat: seat, at: now, &out)

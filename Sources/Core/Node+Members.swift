@@ -35,7 +35,8 @@ extension Node {
       }
       if !message.measurements.isEmpty { board(.reports(try envelopes(message.measurements))) }
     } catch {
-      event("message.refused", nil, "\(sender.short)…: \(error)", [.init("from", "\(sender)"), .init("field", error.field)])
+      event(
+        "message.refused", nil, "\(sender.short)…: \(error)", [.init("from", "\(sender)"), .init("field", error.field)])
     }
   }
 
@@ -79,7 +80,8 @@ extension Node {
     for effect in effects {
       switch effect {
       case .send(let datagram, let node, let address):
-        let reports = board.piggyback(at: now).map(\.wire)
+        let room = Limits.datagramMessage - datagram.wire.wireBytes.count - 16
+        let reports = board.piggyback(bytes: min(room, Limits.reportBytes), at: now).map(\.wire)
         effectsOut.append(
           .sendDatagram(
             .with {
@@ -104,7 +106,9 @@ extension Node {
   private mutating func onMemberChanged(_ member: Member, from before: Member.State?) {
     addresses.learn(member.node, member.address)
     if before != member.state {
-      event("member.\(member.state.rawValue)", nil, "\(member.node.short)… at \(member.address) is \(member.state.rawValue)", [.init("node", "\(member.node)")])
+      event(
+        "member.\(member.state.rawValue)", nil,
+        "\(member.node.short)… at \(member.address) is \(member.state.rawValue)", [.init("node", "\(member.node)")])
     }
     ballot(.members(memberView))
     board(.members(members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node)))
@@ -126,9 +130,10 @@ extension Node {
   }
 
   var ownState: OwnState {
-    let running = streams.groups.count { if case .running = $0.state { true } else { false } }
+    let running = streams.groups(at: now).count { if case .running = $0.state { true } else { false } }
     return OwnState(
-      coordinate: members.estimator.coordinate, streams: streams.servedStreams(), slotsUsed: running, promisedSlots: promised.slots,
+      coordinate: members.estimator.coordinate, streams: streams.servedStreams(at: now), slotsUsed: running,
+      promisedSlots: promised.slots,
       promisedCores: promised.demand.cores)
   }
 
@@ -150,6 +155,8 @@ extension Node {
 }
 
 extension Limits {
+  /// A datagram's message: what sealing and headers leave of ``datagramBytes``, with some bytes to spare.
+  public static let datagramMessage = 1_140
   /// Sockets are counted and the own state is looked at this often.
   public static let housekeeping = Duration.milliseconds(1_000)
 }

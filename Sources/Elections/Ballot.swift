@@ -56,6 +56,13 @@ struct Ballot: Sendable {
   /// The term's one candidate; term ≥ 1.
   func candidate(in term: Term) -> NodeID { order[Int(max(term.number, 1) - 1) % order.count] }
 
+  /// Whether this elector's vote may be sent again: it is for the promised term, and no version was kept since. Otherwise the term had a
+  /// manager, and the vote no longer tells the truth about the newest version.
+  var hasOpenVote: Bool {
+    guard let vote = record.vote else { return false }
+    return vote.body.term == record.promised && vote.body.newest == record.accepted?.snapshot.mark
+  }
+
   /// The highest term that at least f+1 electors have voted for or passed: one of them is honest.
   var supportedTerm: Term? {
     let terms = heard.values.map(\.vote.body.term).sorted(by: >)

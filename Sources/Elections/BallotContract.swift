@@ -29,7 +29,8 @@ public enum BallotInput: Hashable, Sendable {
 public enum BallotEffect: Hashable, Sendable {
   /// Send over a link. To this peer itself too: then hand it back as ``BallotInput/received(from:_:)``, without encoding it.
   case send(NodeID, ElectionMessage)
-  /// Write the records, all or none, and only when they are on disk do what follows. Promises are kept by this order.
+  /// Write the records, all or none, and only when they are on disk do what follows. What is asked for first is on disk first and
+  /// followed up first; without records it only waits for what was asked for before. Promises are kept by this order.
   case persist([ElectionRecord], then: [BallotEffect])
   /// Wake at this time; replaces the timer of the same name.
   case setTimer(BallotTimer, at: Instant)
@@ -86,7 +87,8 @@ public enum CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .refused(let refusal, let electors): "\(electors.count) electors refuse: \(refusal)"
-    case .noQuorum(let silent): "no quorum within \(Limits.callPatience.seconds) s; silent: \(silent.map(\.short).joined(separator: ", "))"
+    case .noQuorum(let silent):
+      "no quorum within \(Limits.callPatience.seconds) s; silent: \(silent.map(\.short).joined(separator: ", "))"
     case .expired: "the request has expired"
     case .tooMany: "this portal waits for \(Limits.calls) elections already"
     }

@@ -95,6 +95,10 @@ extension Ballots {
       tenures[request]?.renewed[sender] = nil
       return [.send(sender, .heartbeat(request, tenure.mandate.term, sent: time.now, tenure.mandate))]
         + (tenure.proposal.map { [.send(sender, .proposal($0.snapshot, tenure.mandate))] } ?? [])
+    case .staleTerm(let promised):
+      if let tenure = tenures[request], tenure.electorate.contains(sender), promised > tenure.mandate.term {
+        tenures[request]?.isOutpaced = true
+      }
     case .duplicate(let first): return onDuplicate(request, first: first, time)
     case .ended: return onEndedElsewhere(request, from: sender)
     default: break

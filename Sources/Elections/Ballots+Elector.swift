@@ -13,16 +13,20 @@ extension Ballots {
   ) -> [BallotEffect] {
     let request = envelope.request
     let skew = theirWall - time.wall
-    guard max(skew, .zero - skew) <= Limits.clockSkew else { return [.send(caller, .refusal(request, .clockSkew(time.wall)))] }
+    guard max(skew, .zero - skew) <= Limits.clockSkew else {
+      return [.send(caller, .refusal(request, .clockSkew(time.wall)))]
+    }
     var effects: [BallotEffect]
     do { effects = try admit(envelope, time) } catch { return [.send(caller, .refusal(request, error))] }
     guard let ballot = ballots[request] else { return effects }
-    if !ballot.callers.contains(caller), ballot.callers.count < Limits.callers { ballots[request]?.callers.append(caller) }
+    if !ballot.callers.contains(caller), ballot.callers.count < Limits.callers {
+      ballots[request]?.callers.append(caller)
+    }
     guard !ballot.record.ended else { return [.send(caller, .refusal(request, .ended))] }
     if let mandate = ballot.mandate {
       effects.append(.send(caller, .elected(mandate)))
     } else if let term = ballot.record.promised {
-      effects += [repeatedVote(ballot), .send(caller, .refusal(request, .electing(term)))]
+      effects += repeatedVote(ballot) + [.send(caller, .refusal(request, .electing(term)))]
     } else {
       effects += castVote(request, Term(1), time)
     }
@@ -62,7 +66,8 @@ extension Ballots {
     guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0) else { return [] }
     var records: [ElectionRecord] = []
     let vote = Vote(
-      request: request, term: term, candidate: ballot.candidate(in: term), newest: ballot.record.accepted?.snapshot.mark,
+      request: request, term: term, candidate: ballot.candidate(in: term),
+      newest: ballot.record.accepted?.snapshot.mark,
       counter: nextCounter(&records), generation: generation?.number ?? 0)
     ballot.record.promised = term
     ballot.record.vote = Signed(vote, by: keys)
@@ -87,18 +92,17 @@ extension Ballots {
     let (candidate, envelope) = (vote.body.candidate, ballot.record.envelope)
     var effects = [BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted))]
     if vote.body.term.number > 1 {
-      effects += ballot.electorate.members.filter { $0 != candidate }.map { .send($0, .vote(vote, envelope, newest: nil)) }
+      effects += ballot.electorate.members.filter { $0 != candidate }.map {
+        .send($0, .vote(vote, envelope, newest: nil))
+      }
     }
     return effects
   }
 
-  /// The current vote once more, behind whatever is on its way to the disk. The version it names may have been followed by newer
-  /// ones of the same term only if a mandate was held, and then votes are not repeated.
-  private func repeatedVote(_ ballot: Ballot) -> BallotEffect {
-    guard let vote = ballot.record.vote, vote.body.term == ballot.record.promised,
-      vote.body.newest == ballot.record.accepted?.snapshot.mark
-    else { return .persist([], then: []) }
-    return .persist([], then: sendVote(ballot))
+  /// The current vote once more, with its promise: the first writing may still be under way.
+  private func repeatedVote(_ ballot: Ballot) -> [BallotEffect] {
+    guard ballot.hasOpenVote else { return [] }
+    return [.persist(defect == .promiseNotPersisted ? [] : [.ballot(ballot.record)], then: sendVote(ballot))]
   }
 
   /// How long to wait for a mandate: by round trips, doubled with each full round of candidates and each repetition.
@@ -116,15 +120,15 @@ extension Ballots {
     guard var ballot = ballots[request], !ballot.record.ended, let deadline = ballot.deadline else { return [] }
     guard time.now >= deadline else { return [.setTimer(.patience(request), at: deadline)] }
     let promised = ballot.record.promised ?? Term(0)
-    let hadManager = ballot.leaseUntil != nil
-    if promised.number > 1, !hadManager, ballot.supporters(of: promised) < ballot.electorate.quorum,
+    let mayHaveManager = ballot.leaseUntil != nil || !ballot.hasOpenVote
+    if promised.number > 1, !mayHaveManager, ballot.supporters(of: promised) < ballot.electorate.quorum,
       ballot.supportedTerm ?? promised <= promised
     {
       ballot.repetitions += 1
       let deadline = time.now + patience(of: ballot)
       ballot.deadline = deadline
       ballots[request] = ballot
-      return [repeatedVote(ballot), .setTimer(.patience(request), at: deadline)]
+      return repeatedVote(ballot) + [.setTimer(.patience(request), at: deadline)]
     }
     return castVote(request, max(promised.next, ballot.supportedTerm ?? promised), time)
   }
@@ -143,9 +147,13 @@ extension Ballots {
     guard let ballot = ballots[request] else { return effects }
     guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
     guard ballot.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
-    guard vote.body.candidate == ballot.candidate(in: vote.body.term) else { return [.rejected(sender, .misdirectedVote)] }
+    guard vote.body.candidate == ballot.candidate(in: vote.body.term) else {
+      return [.rejected(sender, .misdirectedVote)]
+    }
     if let before = ballot.heard[sender] {
-      guard before.vote.body.generation == vote.body.generation else { return effects + [.rejected(sender, .otherGeneration)] }
+      guard before.vote.body.generation == vote.body.generation else {
+        return effects + [.rejected(sender, .otherGeneration)]
+      }
       guard before.vote.body.term <= vote.body.term else { return effects }
     }
     var heard = Ballot.Heard(vote: vote, newest: nil)
@@ -168,7 +176,9 @@ extension Ballots {
 
   /// f+1 electors moved to a later term: so does this one, once its word to the manager allows.
   private mutating func followOthers(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
-    guard let ballot = ballots[request], let supported = ballot.supportedTerm, supported > ballot.record.promised ?? Term(0) else {
+    guard let ballot = ballots[request], let supported = ballot.supportedTerm,
+      supported > ballot.record.promised ?? Term(0)
+    else {
       return []
     }
     if let lease = ballot.leaseUntil, time.now < lease { return [] }

@@ -13,7 +13,8 @@ extension Ballots {
     _ request: RequestID, _ term: Term, sent: Instant, _ mandate: Mandate?, from sender: NodeID, _ time: Moment
   ) -> [BallotEffect] {
     let followed: [BallotEffect]
-    switch follow(request, term, mandate, from: sender, mustBeVerified: tenures[request] != nil && sender != node, time) {
+    switch follow(request, term, mandate, from: sender, mustBeVerified: tenures[request] != nil && sender != node, time)
+    {
     case .refused(let effects): return effects
     case .followed(let effects): followed = effects
     }
@@ -99,12 +100,14 @@ extension Ballots {
       ballot.record.accepted = MandatedSnapshot(snapshot: snapshot, mandate: known)
       ballot.record.promised = term
       ballots[request] = ballot
-      records.append(.ballot(ballot.record))
     }
+    // Again, too, when it is known: the first writing may still be under way.
+    records.append(.ballot(ballot.record))
     let statement = Acknowledgement(
       request: request, mark: mark, counter: nextCounter(&records), generation: generation?.number ?? 0)
     let answer = ElectionMessage.acknowledgement(
-      Signed(statement, by: keys), earlier: earlierClaims(than: ballot.record, source: known.envelope.body.source, time))
+      Signed(statement, by: keys), earlier: earlierClaims(than: ballot.record, source: known.envelope.body.source, time)
+    )
     effects.append(.persist(records, then: [.send(sender, answer)]))
     if ballot.deadline == nil {
       let deadline = time.now + Limits.lease

@@ -10,6 +10,8 @@ struct Tenure: Sendable {
   var renewed: OrderedDictionary<NodeID, Instant> = [:]
   let begun: Instant
   var isFrozen = false
+  /// An elector promised a later term: it never answers this manager again.
+  var isOutpaced = false
   /// Of the newest version, over all terms.
   var sequence: UInt64
   /// The newest version that was sent, in force or not.
@@ -114,16 +116,20 @@ extension Ballots {
   mutating func onHeartbeatAnswer(
     _ request: RequestID, _ term: Term, sent: Instant, from sender: NodeID, _ time: Moment
   ) -> [BallotEffect] {
-    guard let tenure = tenures[request], tenure.mandate.term == term, sent <= time.now, sent >= tenure.begun else { return [] }
+    guard let tenure = tenures[request], tenure.mandate.term == term, sent <= time.now, sent >= tenure.begun else {
+      return []
+    }
     guard tenure.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
     tenures[request]?.renewed[sender] = max(sent, tenure.renewed[sender] ?? sent)
     return judgeLease(request, time)
   }
 
-  /// Frozen without a quorum's lease, thawed with it. What runs goes on either way.
+  /// Frozen without a quorum's lease, thawed with it. What runs goes on either way. A frozen manager that some elector has left for good
+  /// makes way: the others would renew its lease, and wait, for ever.
   private mutating func judgeLease(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
     guard let tenure = tenures[request], tenure.endNotices == nil else { return [] }
     let isFrozen = time.now > tenure.leaseEnd
+    if isFrozen, tenure.isOutpaced { return onDeclineWish(request, .outpaced) }
     guard isFrozen != tenure.isFrozen else { return [] }
     tenures[request]?.isFrozen = isFrozen
     return [isFrozen ? .frozen(request) : .thawed(request)]
@@ -132,10 +138,13 @@ extension Ballots {
   // MARK: Versions
 
   mutating func onPropose(_ request: RequestID, _ draft: SnapshotDraft) -> [BallotEffect] {
-    func refused(_ fault: ProposalFault) -> [BallotEffect] { [.proposalRefused(request, version: draft.version, fault)] }
+    func refused(_ fault: ProposalFault) -> [BallotEffect] {
+      [.proposalRefused(request, version: draft.version, fault)]
+    }
     guard let tenure = tenures[request], tenure.endNotices == nil else { return refused(.notTheManager) }
     // Claims and headers take at most 72 bytes each beside the state.
-    guard draft.state.count + 72 * draft.claims.count + 256 <= Limits.snapshotBytes, draft.claims.count <= Limits.claims,
+    guard draft.state.count + 72 * draft.claims.count + 256 <= Limits.snapshotBytes,
+      draft.claims.count <= Limits.claims,
       draft.label.utf8.count <= 64
     else { return refused(.tooLarge) }
     if let proposal = tenure.proposal, !proposal.isAccepted {
@@ -157,7 +166,8 @@ extension Ballots {
     guard var tenure = tenures[request] else { return [] }
     tenure.sequence += 1
     let body = Snapshot(
-      request: request, term: tenure.mandate.term, sequence: tenure.sequence, version: draft.version, label: draft.label,
+      request: request, term: tenure.mandate.term, sequence: tenure.sequence, version: draft.version,
+      label: draft.label,
       state: draft.state, claims: draft.claims)
     let snapshot = Signed(body, by: keys)
     tenure.proposal = Tenure.Proposal(snapshot: snapshot, adopts: adopting)
@@ -174,7 +184,8 @@ extension Ballots {
   ) -> [BallotEffect] {
     let request = statement.body.request
     guard statement.signer == sender else { return [.rejected(sender, .notTheSender)] }
-    guard var tenure = tenures[request], var proposal = tenure.proposal, proposal.snapshot.mark == statement.body.mark else {
+    guard var tenure = tenures[request], var proposal = tenure.proposal, proposal.snapshot.mark == statement.body.mark
+    else {
       return []
     }
     guard tenure.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
@@ -195,7 +206,9 @@ extension Ballots {
 
   /// The deciding elector is silent: the next that answered decides. Two managers may then both begin, or both graft; either is repaired.
   mutating func onClaimsTimer(_ request: RequestID) -> [BallotEffect] {
-    guard let proposal = tenures[request]?.proposal, proposal.isWaitingForClaims, !proposal.isAccepted else { return [] }
+    guard let proposal = tenures[request]?.proposal, proposal.isWaitingForClaims, !proposal.isAccepted else {
+      return []
+    }
     return accept(request)
   }
 
@@ -228,7 +241,9 @@ extension Ballots {
   }
 
   mutating func onDeclineWish(_ request: RequestID, _ reason: Decline.Reason) -> [BallotEffect] {
-    guard let ballot = ballots[request], let term = ballot.record.promised, ballot.candidate(in: term) == node else { return [] }
+    guard let ballot = ballots[request], let term = ballot.record.promised, ballot.candidate(in: term) == node else {
+      return []
+    }
     ballots[request]?.barredUpTo = term
     let hadOffice = tenures.removeValue(forKey: request) != nil
     return [signedDecline(ballot, term, reason)] + (hadOffice ? [.lost(request, .declined)] : [])

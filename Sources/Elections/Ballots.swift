@@ -111,9 +111,11 @@ public struct Ballots: Sendable {
     case .elected(let mandate): onElected(mandate, from: sender)
     case .heartbeat(let request, let term, let sent, let mandate):
       onHeartbeat(request, term, sent: sent, mandate, from: sender, time)
-    case .heartbeatAnswer(let request, let term, let sent): onHeartbeatAnswer(request, term, sent: sent, from: sender, time)
+    case .heartbeatAnswer(let request, let term, let sent):
+      onHeartbeatAnswer(request, term, sent: sent, from: sender, time)
     case .proposal(let snapshot, let mandate): onProposal(snapshot, mandate, from: sender, time)
-    case .acknowledgement(let statement, let earlier): onAcknowledgement(statement, earlier: earlier, from: sender, time)
+    case .acknowledgement(let statement, let earlier):
+      onAcknowledgement(statement, earlier: earlier, from: sender, time)
     case .decline(let decline): onDecline(decline, from: sender, time)
     case .refusal(let request, let refusal): onRefusal(request, refusal, from: sender, time)
     case .end(let request, let term): onEnd(request, term, from: sender)
@@ -162,7 +164,9 @@ public struct Ballots: Sendable {
     let known = ballots[request]?.record.envelope ?? calls[request]?.envelope
     guard let known else { return [] }
     let end = known.body.notAfter + Limits.clockSkew
-    guard time.wall > end else { return [.setTimer(.expiry(request), at: time.now + (end - time.wall) + .milliseconds(1))] }
+    guard time.wall > end else {
+      return [.setTimer(.expiry(request), at: time.now + (end - time.wall) + .milliseconds(1))]
+    }
     var effects: [BallotEffect] = []
     if let ballot = ballots.removeValue(forKey: request) {
       let client = ballot.record.envelope.client
@@ -176,7 +180,11 @@ public struct Ballots: Sendable {
     }
     if tenures.removeValue(forKey: request) != nil { effects.append(.lost(request, .expired)) }
     if let call = calls.removeValue(forKey: request) {
-      if case .following = call.state { effects.append(.ended(request)) } else { effects.append(.callFailed(request, .expired)) }
+      if case .following = call.state {
+        effects.append(.ended(request))
+      } else {
+        effects.append(.callFailed(request, .expired))
+      }
     }
     return effects
   }
@@ -207,7 +215,8 @@ public struct Ballots: Sendable {
   mutating func signedDecline(_ ballot: Ballot, _ term: Term, _ reason: Decline.Reason) -> BallotEffect {
     var records: [ElectionRecord] = []
     let decline = Decline(
-      request: ballot.request, term: term, reason: reason, counter: nextCounter(&records), generation: generation?.number ?? 0)
+      request: ballot.request, term: term, reason: reason, counter: nextCounter(&records),
+      generation: generation?.number ?? 0)
     let message = ElectionMessage.decline(Signed(decline, by: keys))
     return .persist(records, then: ballot.electorate.members.map { .send($0, message) })
   }

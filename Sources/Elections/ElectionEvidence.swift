@@ -113,7 +113,9 @@ extension ElectionEvidence.SignedText {
 
   /// The parts, well-formed but not yet verified.
   func parsed(_ part: String) throws(InvalidMessage) -> SignedEnvelope {
-    guard let signer = NodeID(signer) else { throw InvalidMessage("\(part).signer", "not a node ID of 52 base32 characters") }
+    guard let signer = NodeID(signer) else {
+      throw InvalidMessage("\(part).signer", "not a node ID of 52 base32 characters")
+    }
     guard let body = Data(base64Encoded: body) else { throw InvalidMessage("\(part).body", "not base64") }
     guard let bytes = Data(base64Encoded: signature), let signature = Signature(Array(bytes)) else {
       throw InvalidMessage("\(part).signature", "not the base64 of 64 bytes")

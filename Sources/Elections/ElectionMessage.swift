@@ -32,7 +32,9 @@ public enum ElectionMessage: Hashable, Sendable {
     case .call(let envelope, _): envelope.request
     case .vote(let vote, _, _): vote.body.request
     case .elected(let mandate): mandate.request
-    case .heartbeat(let request, _, _, _), .heartbeatAnswer(let request, _, _), .refusal(let request, _), .end(let request, _): request
+    case .heartbeat(let request, _, _, _), .heartbeatAnswer(let request, _, _), .refusal(let request, _),
+      .end(let request, _):
+      request
     case .proposal(let snapshot, _): snapshot.body.request
     case .acknowledgement(let acknowledgement, _): acknowledgement.body.request
     case .decline(let decline): decline.body.request
@@ -71,7 +73,8 @@ public enum ElectionRefusal: Error, Hashable, Sendable, CustomStringConvertible 
     case .duplicate(let first): "the client used this counter before, for request \(first.request.short)…"
     case .staleTerm(let promised): "it supports nothing below term \(promised)"
     case .expired: "the request has expired"
-    case .clockSkew(let theirs): "the clocks differ by more than \(Limits.clockSkew.seconds) s: the elector's says \(theirs.milliseconds) ms"
+    case .clockSkew(let theirs):
+      "the clocks differ by more than \(Limits.clockSkew.seconds) s: the elector's says \(theirs.milliseconds) ms"
     case .ended: "the service has ended"
     case .lostStore: "it lost its store after the request was issued"
     case .busy: "it keeps as many ballots as it may"

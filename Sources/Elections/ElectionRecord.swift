@@ -49,7 +49,9 @@ public enum ElectionRecord: Hashable, Sendable {
         StoreGeneration(number: wire.number, bornAfterLoss: wire.hasBornMs ? WallTime(milliseconds: wire.bornMs) : nil))
     case "counters": self = .counters(below: try WireCounterRecord(parsing: value).reserved)
     default:
-      guard key.hasPrefix("ballot/") else { throw InvalidMessage("ElectionRecord.key", "unknown key “\(key.prefix(64))”") }
+      guard key.hasPrefix("ballot/") else {
+        throw InvalidMessage("ElectionRecord.key", "unknown key “\(key.prefix(64))”")
+      }
       self = .ballot(try BallotRecord(validating: try WireBallotRecordFields(parsing: value)))
     }
   }

@@ -116,7 +116,8 @@ extension MemberView {
     let wanted = min(named.size - named.faults, own.size)
     guard shared >= wanted else {
       throw Implausible(
-        omitted: omitted, reason: "\(shared) of \(named.size) electors are in this peer's own draw, at least \(wanted) were expected")
+        omitted: omitted,
+        reason: "\(shared) of \(named.size) electors are in this peer's own draw, at least \(wanted) were expected")
     }
   }
 }

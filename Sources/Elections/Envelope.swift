@@ -7,6 +7,7 @@ import Wire
 /// What a client signs: the request, who is to elect its manager, and until when all of it is valid. A retry through any portal sends
 /// the same envelope. A portal signs for clients without keys.
 public struct Envelope: Statement {
+  /// Separates its signatures from those of other statements.
   public static let kind = "request"
 
   /// The request document, opaque here; at most ``Limits/requestBytes``.
@@ -26,7 +27,8 @@ public struct Envelope: Statement {
 
   /// See the properties.
   public init(
-    document: [UInt8], counter: UInt64, source: SourceKey, electorate: Electorate, portal: NodeID, issued: WallTime, notAfter: WallTime
+    document: [UInt8], counter: UInt64, source: SourceKey, electorate: Electorate, portal: NodeID, issued: WallTime,
+    notAfter: WallTime
   ) {
     self.document = document
     self.counter = counter
@@ -40,7 +42,8 @@ public struct Envelope: Statement {
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireEnvelopeStatement(parsing: bytes)
     guard wire.document.count <= Limits.requestBytes else {
-      throw InvalidMessage("Envelope.document", "\(wire.document.count) bytes where at most \(Limits.requestBytes) are allowed")
+      throw InvalidMessage(
+        "Envelope.document", "\(wire.document.count) bytes where at most \(Limits.requestBytes) are allowed")
     }
     var members: [NodeID] = []
     for node in try Field.list(wire.electorate, "Envelope.electorate", limit: Limits.electors) {
@@ -49,16 +52,20 @@ public struct Envelope: Statement {
     guard let electorate = Electorate(members) else {
       throw InvalidMessage("Envelope.electorate", "empty, or names someone twice")
     }
-    let lifetime = Duration.milliseconds(try Field.number(wire.notAfterMs &- wire.issuedMs, "Envelope.not_after", in: 0...1 << 40))
+    let lifetime = Duration.milliseconds(
+      try Field.number(wire.notAfterMs &- wire.issuedMs, "Envelope.not_after", in: 0...1 << 40))
     guard lifetime <= Limits.requestLifetime else {
-      throw InvalidMessage("Envelope.not_after", "\(lifetime) after issued where at most \(Limits.requestLifetime) is allowed")
+      throw InvalidMessage(
+        "Envelope.not_after", "\(lifetime) after issued where at most \(Limits.requestLifetime) is allowed")
     }
     self.init(
-      document: Array(wire.document), counter: wire.counter, source: SourceKey(try Field.bytes32(wire.source, "Envelope.source")),
+      document: Array(wire.document), counter: wire.counter,
+      source: SourceKey(try Field.bytes32(wire.source, "Envelope.source")),
       electorate: electorate, portal: try Field.node(wire.portal, "Envelope.portal"),
       issued: WallTime(milliseconds: wire.issuedMs), notAfter: WallTime(milliseconds: wire.notAfterMs))
   }
 
+  /// The bytes to sign.
   public func encoded() -> [UInt8] {
     WireEnvelopeStatement.with {
       $0.document = Data(document)

@@ -100,9 +100,12 @@ public struct EvidenceCheck: Hashable, Sendable {
     }
     if voters.count < electorate.quorum {
       findings.append(
-        Finding(part: "votes", problem: "\(voters.count) good votes where \(electorate.quorum) of \(electorate.size) make a quorum"))
+        Finding(
+          part: "votes",
+          problem: "\(voters.count) good votes where \(electorate.quorum) of \(electorate.size) make a quorum"))
     } else {
-      confirmed.append("mandate of \(manager.short)… for term \(term): \(voters.count) votes, \(electorate.quorum) needed")
+      confirmed.append(
+        "mandate of \(manager.short)… for term \(term): \(voters.count) votes, \(electorate.quorum) needed")
     }
   }
 
@@ -157,7 +160,8 @@ public struct EvidenceCheck: Hashable, Sendable {
           throw InvalidMessage("signer", "\(statement.signer.short)… is not the manager of this term")
         }
         guard statement.signer.hasSigned(statement.bytes, kind: text.kind, statement.signature) else {
-          throw InvalidMessage("signature", "not the manager's over these bytes as a statement of kind “\(text.kind.prefix(64))”")
+          throw InvalidMessage(
+            "signature", "not the manager's over these bytes as a statement of kind “\(text.kind.prefix(64))”")
         }
       }
     }
@@ -174,7 +178,8 @@ public struct EvidenceCheck: Hashable, Sendable {
     // Everybody on a roster counts as known long enough.
     let view = MemberView(members.map { MemberView.Member(id: $0, knownSince: .zero) })
     do {
-      try view.checkPlausibility(of: envelope.body.electorate, for: envelope.body.source, at: .zero + Limits.settledMember)
+      try view.checkPlausibility(
+        of: envelope.body.electorate, for: envelope.body.source, at: .zero + Limits.settledMember)
       confirmed.append("electorate plausible for a roster of \(members.count)")
     } catch {
       let omitted = error.omitted.map { "\($0.short)…" }.joined(separator: ", ")

@@ -24,7 +24,9 @@ public struct Mandate: Hashable, Sendable {
   ///   - votes: signed ``Vote``s, checked by ``verify(using:)``.
   public init?(envelope: Signed<Envelope>, term: Term, votes: [SignedEnvelope]) {
     let request = envelope.request
-    guard votes.count <= Limits.electors, let manager = envelope.body.electorate.candidate(of: request, in: term) else { return nil }
+    guard votes.count <= Limits.electors, let manager = envelope.body.electorate.candidate(of: request, in: term) else {
+      return nil
+    }
     self.envelope = envelope
     self.term = term
     self.votes = votes
@@ -34,7 +36,8 @@ public struct Mandate: Hashable, Sendable {
 
   /// Names the mandate: its request, term and signatures.
   public var digest: Bytes32 {
-    let marks = withUnsafeBytes(of: term.epoch.bigEndian, Array.init) + withUnsafeBytes(of: term.number.bigEndian, Array.init)
+    let marks =
+      withUnsafeBytes(of: term.epoch.bigEndian, Array.init) + withUnsafeBytes(of: term.number.bigEndian, Array.init)
     return Digest.of(request.hash.bytes + marks + votes.flatMap(\.signature.bytes), kind: "mandate")
   }
 
@@ -60,7 +63,8 @@ public struct Mandate: Hashable, Sendable {
   ///   - request: which request the mandate is shown for.
   ///   - term: which term it is shown for.
   public func verify(
-    for request: RequestID, in term: Term, wall: WallTime, view: MemberView, at now: Instant, using verified: inout VerifiedDigests
+    for request: RequestID, in term: Term, wall: WallTime, view: MemberView, at now: Instant,
+    using verified: inout VerifiedDigests
   ) throws(MandateFault) {
     guard self.request == request else { throw .otherRequest(self.request) }
     guard self.term == term else { throw .otherTerm(self.term) }

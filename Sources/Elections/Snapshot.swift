@@ -7,6 +7,7 @@ import Wire
 /// One version of a service's state as its manager signs it. It takes effect once a quorum of electors has acknowledged it;
 /// a successor takes over the newest and goes on from there.
 public struct Snapshot: Statement {
+  /// Separates its signatures from those of other statements.
   public static let kind = "snapshot"
 
   /// The request.
@@ -54,11 +55,13 @@ public struct Snapshot: Statement {
       claims.append(Claim(stream: stream, node: try Field.node(claim.node, "Snapshot.claims.node")))
     }
     self.init(
-      request: RequestID(try Field.bytes32(wire.request, "Snapshot.request")), term: try Term(validating: wire.term, "Snapshot.term"),
+      request: RequestID(try Field.bytes32(wire.request, "Snapshot.request")),
+      term: try Term(validating: wire.term, "Snapshot.term"),
       sequence: try Field.number(wire.sequence, "Snapshot.sequence", in: 1...1 << 62), version: wire.version,
       label: try Field.text(wire.label, "Snapshot.label", limit: 64), state: Array(wire.state), claims: claims)
   }
 
+  /// The bytes to sign.
   public func encoded() -> [UInt8] {
     WireSnapshotStatement.with {
       $0.request = request.hash.data

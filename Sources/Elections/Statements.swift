@@ -27,6 +27,7 @@ public struct SnapshotMark: Hashable, Comparable, Sendable, CustomStringConverti
 
 /// An elector's vote for the one candidate of a term. It is a promise too: nothing for a lower term follows it.
 public struct Vote: Statement {
+  /// Separates its signatures from those of other statements.
   public static let kind = "vote"
   /// The request.
   public var request: RequestID
@@ -42,7 +43,9 @@ public struct Vote: Statement {
   public var generation: UInt64
 
   /// See the properties.
-  public init(request: RequestID, term: Term, candidate: NodeID, newest: SnapshotMark?, counter: UInt64, generation: UInt64) {
+  public init(
+    request: RequestID, term: Term, candidate: NodeID, newest: SnapshotMark?, counter: UInt64, generation: UInt64
+  ) {
     self.request = request
     self.term = term
     self.candidate = candidate
@@ -54,11 +57,14 @@ public struct Vote: Statement {
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireVoteStatement(parsing: bytes)
     self.init(
-      request: RequestID(try Field.bytes32(wire.request, "Vote.request")), term: try Term(validating: wire.term, "Vote.term"),
+      request: RequestID(try Field.bytes32(wire.request, "Vote.request")),
+      term: try Term(validating: wire.term, "Vote.term"),
       candidate: try Field.node(wire.candidate, "Vote.candidate"),
-      newest: wire.hasNewest ? try SnapshotMark(validating: wire.newest) : nil, counter: wire.counter, generation: wire.generation)
+      newest: wire.hasNewest ? try SnapshotMark(validating: wire.newest) : nil, counter: wire.counter,
+      generation: wire.generation)
   }
 
+  /// The bytes to sign.
   public func encoded() -> [UInt8] {
     WireVoteStatement.with {
       $0.request = request.hash.data
@@ -73,6 +79,7 @@ public struct Vote: Statement {
 
 /// An elector's word that it keeps a version, on disk.
 public struct Acknowledgement: Statement {
+  /// Separates its signatures from those of other statements.
   public static let kind = "acknowledgement"
   /// The request.
   public var request: RequestID
@@ -101,6 +108,7 @@ public struct Acknowledgement: Statement {
       generation: wire.generation)
   }
 
+  /// The bytes to sign.
   public func encoded() -> [UInt8] {
     WireAcknowledgementStatement.with {
       $0.request = request.hash.data
@@ -115,6 +123,7 @@ public struct Acknowledgement: Statement {
 
 /// A candidate's or manager's word that it does not, or no longer, manage in a term; frees the electors of their lease.
 public struct Decline: Statement {
+  /// Separates its signatures from those of other statements.
   public static let kind = "decline"
   /// The request.
   public var request: RequestID
@@ -133,6 +142,8 @@ public struct Decline: Statement {
     case busy
     /// It leaves the overlay.
     case leaving
+    /// Fewer than a quorum follow it, and some elector supports a later term for good.
+    case outpaced
     /// It restarted and has forgotten what it said as a manager.
     case restarted
   }
@@ -152,10 +163,12 @@ public struct Decline: Statement {
       throw InvalidMessage("Decline.reason", "unknown reason “\(wire.reason.prefix(64))”")
     }
     self.init(
-      request: RequestID(try Field.bytes32(wire.request, "Decline.request")), term: try Term(validating: wire.term, "Decline.term"),
+      request: RequestID(try Field.bytes32(wire.request, "Decline.request")),
+      term: try Term(validating: wire.term, "Decline.term"),
       reason: reason, counter: wire.counter, generation: wire.generation)
   }
 
+  /// The bytes to sign.
   public func encoded() -> [UInt8] {
     WireDeclineStatement.with {
       $0.request = request.hash.data

@@ -13,7 +13,8 @@ extension ElectionMessage {
     switch wire.body {
     case .call(let call):
       self = .call(
-        try Signed(signed: call.envelope, "ElectionCall.envelope", using: &verified), wall: WallTime(milliseconds: call.wallMs))
+        try Signed(signed: call.envelope, "ElectionCall.envelope", using: &verified),
+        wall: WallTime(milliseconds: call.wallMs))
     case .vote(let cast):
       self = .vote(
         try Signed(signed: cast.vote, "ElectionVote.vote", using: &verified),
@@ -22,8 +23,10 @@ extension ElectionMessage {
     case .elected(let mandate): self = .elected(try Mandate(validating: mandate, using: &verified))
     case .heartbeat(let beat):
       self = .heartbeat(
-        try RequestID(validating: beat.request, "ElectionHeartbeat.request"), try Term(validating: beat.term, "ElectionHeartbeat.term"),
-        sent: Instant(nanoseconds: beat.sentNs), beat.hasMandate ? try Mandate(validating: beat.mandate, using: &verified) : nil)
+        try RequestID(validating: beat.request, "ElectionHeartbeat.request"),
+        try Term(validating: beat.term, "ElectionHeartbeat.term"),
+        sent: Instant(nanoseconds: beat.sentNs),
+        beat.hasMandate ? try Mandate(validating: beat.mandate, using: &verified) : nil)
     case .heartbeatAnswer(let answer):
       self = .heartbeatAnswer(
         try RequestID(validating: answer.request, "ElectionHeartbeatAnswer.request"),
@@ -43,13 +46,18 @@ extension ElectionMessage {
               node: try Field.node(claim.node, "EarlierClaim.node"))))
       }
       self = .acknowledgement(
-        try Signed(signed: answer.acknowledgement, "ElectionAcknowledgement.acknowledgement", using: &verified), earlier: earlier)
-    case .decline(let decline): self = .decline(try Signed(signed: decline.decline, "ElectionDecline.decline", using: &verified))
+        try Signed(signed: answer.acknowledgement, "ElectionAcknowledgement.acknowledgement", using: &verified),
+        earlier: earlier)
+    case .decline(let decline):
+      self = .decline(try Signed(signed: decline.decline, "ElectionDecline.decline", using: &verified))
     case .refusal(let refusal):
       self = .refusal(
-        try RequestID(validating: refusal.request, "ElectionRefusal.request"), try ElectionRefusal(validating: refusal, using: &verified))
+        try RequestID(validating: refusal.request, "ElectionRefusal.request"),
+        try ElectionRefusal(validating: refusal, using: &verified))
     case .end(let end):
-      self = .end(try RequestID(validating: end.request, "ElectionEnd.request"), try Term(validating: end.term, "ElectionEnd.term"))
+      self = .end(
+        try RequestID(validating: end.request, "ElectionEnd.request"),
+        try Term(validating: end.term, "ElectionEnd.term"))
     case nil: throw InvalidMessage("ElectionMessage.body", "empty, or of a newer version")
     }
   }
@@ -116,7 +124,8 @@ extension ElectionRefusal {
         omitted.append(try Field.node(node, "ElectionRefusal.nodes"))
       }
       self = .implausible(omitted: omitted, reason: try Field.text(wire.detail, "ElectionRefusal.detail", limit: 512))
-    case "duplicate": self = .duplicate(of: try Signed(signed: wire.envelope, "ElectionRefusal.envelope", using: &verified))
+    case "duplicate":
+      self = .duplicate(of: try Signed(signed: wire.envelope, "ElectionRefusal.envelope", using: &verified))
     case "staleTerm": self = .staleTerm(promised: try Term(validating: wire.term, "ElectionRefusal.term"))
     case "electing": self = .electing(try Term(validating: wire.term, "ElectionRefusal.term"))
     case "expired": self = .expired
@@ -170,7 +179,8 @@ extension Mandate {
       votes.append(try SignedEnvelope(validating: vote, "Mandate.votes"))
     }
     let envelope: Signed<Envelope> = try Signed(signed: wire.envelope, "Mandate.envelope", using: &verified)
-    guard let mandate = Mandate(envelope: envelope, term: try Term(validating: wire.term, "Mandate.term"), votes: votes) else {
+    guard let mandate = Mandate(envelope: envelope, term: try Term(validating: wire.term, "Mandate.term"), votes: votes)
+    else {
       throw InvalidMessage("Mandate.term", "nobody stands in it")
     }
     self = mandate

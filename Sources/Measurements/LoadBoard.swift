@@ -149,6 +149,12 @@ public struct LoadBoard: Sendable {
   // MARK: - On members and on what was seen of them
 
   private mutating func onMembers(_ nodes: [NodeID], at now: Instant) -> [BoardEffect] {
+    // A newcomer has heard nothing yet: everything is told anew.
+    if nodes.contains(where: { !members.contains($0) }) {
+      for known in Array(self.nodes.keys) {
+        for slot in self.nodes[known]?.parts.keys ?? [] { self.nodes[known]?.parts[slot]?.sent = 0 }
+      }
+    }
     members = Set(nodes)
     for known in Array(self.nodes.keys) where known != node && !members.contains(known) {
       self.nodes.removeValue(forKey: known)

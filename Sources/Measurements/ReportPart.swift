@@ -7,6 +7,7 @@ import Wire
 /// One part of a node's report, under its signature. Each fits beside a probe in one datagram and is renewed when it changes:
 /// the pulse often, the offer hardly ever. So a report may hold many streams and paths and yet costs little while nothing moves.
 public struct ReportPart: Statement {
+  /// Names these statements in their signatures.
   public static let kind = "load-report"
   /// Who measured.
   public var node: NodeID

@@ -6,6 +6,7 @@ import Wire
 
 /// What a member says of itself, under its own signature: nobody else can give it an address, or say that it left.
 public struct MemberRecord: Statement {
+  /// Names these statements in their signatures.
   public static let kind = "member"
   /// Who.
   public var node: NodeID

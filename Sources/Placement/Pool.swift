@@ -20,7 +20,10 @@ struct Candidate: Hashable, Sendable {
   init(_ view: NodeView) {
     self.view = view
     let load = view.load
-    busy = max(load.ownCPU, load.machineCPU) + view.pending.cores / max(load.cores, 0.01)
+    // Work of others makes a node dear, never impossible: a scheduler gives a newcomer its share, and a source or a
+    // portal may have no other node.
+    let others = min(max(0, load.machineCPU - load.ownCPU), Limits.othersShare)
+    busy = load.ownCPU + others + view.pending.cores / max(load.cores, 0.01)
     freeSlots = load.slots - load.slotsUsed - view.pending.slots
     func capacity(_ measured: Int64) -> Double { Double(measured > 0 ? measured : Limits.assumedLinkRate) }
     upCapacity = capacity(view.rates.upCapacity)
@@ -81,7 +84,7 @@ struct Pool: Sendable {
   }
 
   /// Near the source, the client, the middle between them or a node that serves a needed stream: for each component the three
-  /// nearest that offer it and the least busy of the thirty nearest; besides two at random, and all that serve or read.
+  /// nearest that offer it and the least busy of the thirty nearest; besides four at random, and all that serve or read.
   private static func selection(
     from all: [Candidate], _ inputs: PlacementInputs, using random: inout SeededRandom
   ) -> [Candidate] {
@@ -109,11 +112,7 @@ struct Pool: Sendable {
         }
       }
     }
-    for component in components {
-      let offering = able.filter { $0.view.offers.contains(component) }
-      guard !offering.isEmpty else { continue }
-      for _ in 0..<2 { chosen.insert(offering[random.index(below: offering.count)].view.id) }
-    }
+    for _ in 0..<4 where !able.isEmpty { chosen.insert(able[random.index(below: able.count)].view.id) }
     return all.filter { chosen.contains($0.view.id) }
   }
 }

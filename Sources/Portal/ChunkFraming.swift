@@ -33,7 +33,8 @@ public enum ChunkFrame: Hashable, Sendable {
   func write(to buffer: inout ByteBuffer) {
     switch self {
     case .preamble(let bytes): Self.write(bytes, position: 0, flags: Flag.preamble, to: &buffer)
-    case .chunk(let chunk): Self.write(chunk.bytes, position: chunk.position, flags: chunk.isKey ? Flag.key : 0, to: &buffer)
+    case .chunk(let chunk):
+      Self.write(chunk.bytes, position: chunk.position, flags: chunk.isKey ? Flag.key : 0, to: &buffer)
     case .end: Self.write([], position: 0, flags: Flag.end, to: &buffer)
     case .problem(let problem):
       Self.write((try? PortalJSON.encode(problem)) ?? [], position: 0, flags: Flag.problem, to: &buffer)

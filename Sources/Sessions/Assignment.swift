@@ -5,6 +5,7 @@ import Vocabulary
 /// What a manager asks one node to do for its request (design §11): signed, because publishers and `millrace verify` check it
 /// without asking the manager. It says everything the node needs; a newer version of the plan replaces it by another.
 public struct Assignment: Statement {
+  /// Separates its signatures from those of other statements.
   public static let kind = "assignment"
 
   /// The request that the work is for.
@@ -32,7 +33,8 @@ public struct Assignment: Statement {
 
   /// See the properties.
   public init(
-    request: RequestID, term: Term, mandate: Bytes32, node: NodeID, version: UInt32, ordinal: UInt32, work: AssignedWork,
+    request: RequestID, term: Term, mandate: Bytes32, node: NodeID, version: UInt32, ordinal: UInt32,
+    work: AssignedWork,
     inputs: [InputAssignment], expires: WallTime, latency: Double = 0, standbys: [Provider] = []
   ) {
     self.request = request

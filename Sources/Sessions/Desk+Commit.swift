@@ -89,7 +89,8 @@ extension Desk {
         var demand = item.demand
         demand.up = 0
         groups[spec.output] = LiveGroup(
-          spec: spec, isArmed: start == .onSubscribe, demand: demand, shares: [body.request: share], inputs: body.inputs,
+          spec: spec, isArmed: start == .onSubscribe, demand: demand, shares: [body.request: share],
+          inputs: body.inputs,
           authorization: authorization, standbys: body.standbys, caretaker: body.request)
         return [.openGroup(groups[spec.output]!.order)]
       }
@@ -101,7 +102,10 @@ extension Desk {
         groups[stream]!.shares[body.request] = share
         groups[stream]!.sharelessSince = nil
       }
-      return []
+      // It may be the first to come after all others have left.
+      guard let group = groups[stream], group.shares.keys.first == body.request, group.caretaker != body.request
+      else { return [] }
+      return report(.inherited(group.legacy), to: body.request)
     case .delivery(let output, _):
       return deliver(
         DeliveryID(request: body.request, output: output), share, body.inputs[0], authorization, item?.demand)

@@ -71,7 +71,9 @@ extension Desk {
         item.demand = Demand(down: item.demand.down)
       }
       left.subtract(item.demand)
-      if let short = left.shortage(of: item.demand, whole: capacity) { return refused(.capacity(short, left: self.left)) }
+      if let short = left.shortage(of: item.demand, whole: capacity) {
+        return refused(.capacity(short, left: self.left))
+      }
       items[item.ordinal] = item
     }
     return .success(items)

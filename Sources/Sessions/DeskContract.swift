@@ -131,6 +131,8 @@ public struct Promised: Hashable, Sendable {
   public var slots = 0
   /// Everything else.
   public var demand = Demand.none
+  /// Nothing.
+  public init() {}
 }
 
 /// What this node knows that the desk does not: the time of day, the members, the operator's offer.

@@ -23,11 +23,11 @@ extension Limits {
   /// A wait before placing again when nothing has changed meanwhile.
   public static let placementPause = Duration.milliseconds(250)
   /// An earlier claim whose node does not serve the stream yet is waited for this long by the request that comes second…
-  public static let claimPatience = Duration.seconds(2)
+  public static let graftPatience = Duration.seconds(2)
   /// … and this long by the one with the lower ID when both came at the same instant, so that one of the two goes ahead.
-  public static let claimPatienceOfFirst = Duration.milliseconds(300)
+  public static let graftPatienceOfFirst = Duration.milliseconds(300)
   /// Between attempts to share a stream that another request has claimed and not opened yet: a fraction of a chain's start.
-  public static let claimRetry = Duration.milliseconds(100)
+  public static let graftRetry = Duration.milliseconds(100)
   /// A node that left so many renewals unanswered is taken for lost, in case membership has not noticed.
   public static let missedRenewals = 4
   /// A service without a full set of standbys looks for better ones this often, in renewals: 10 s.
@@ -44,8 +44,10 @@ extension Limits {
   public static let reportEvents = 64
   /// Counters in one report of a node: sockets of all groups of a request.
   public static let reportCounters = 128
-  /// A mandate as it travels: 13 votes of a few hundred bytes, with room.
-  public static let mandateBytes = 32 << 10
+  /// A mandate as it travels: the client's envelope with a request document of 64 KiB, and a quorum of votes.
+  public static let mandateBytes = 128 << 10
+  /// What a worker is reckoned to need where nobody has measured it: decoder, filters and encoder of a 1080p stream.
+  public static let workerMemory: Int64 = 96 << 20
   /// Standbys that a node remembers of one stream.
   public static let standbysPerStream = 4
 }

@@ -13,10 +13,7 @@ extension Manager {
     _ version: UInt32, earlier: [StreamClaim], at now: Instant, in context: ManagerContext
   ) -> [ManagerEffect] {
     switch state {
-    case .closing(var closing) where version == self.version:
-      closing.isRecorded = true
-      state = .closing(closing)
-      return overIfDone()
+    case .closing where version == self.version: return onEndRecorded()
     case .recording(let change) where version == change.version:
       if current == nil, graft(on: earlier, instead: change.plan, at: now) {
         trouble = "an equal request came first"
@@ -129,7 +126,7 @@ extension Manager {
         var patient = change
         patient.isPatient = true
         state = .reserving(patient)
-        return [.setTimer(.retry, at: now + Limits.claimRetry)]
+        return [.setTimer(.retry, at: now + Limits.graftRetry)]
       }
       giveUpWaiting(for: stream)
       wish.notServed[stream, default: []].append(node)
@@ -148,7 +145,7 @@ extension Manager {
   private func isPatient(with stream: StreamKey, at now: Instant) -> Bool {
     guard let wait = awaited[stream] else { return false }
     let isFirst = wait.claimant.map { order.request < $0 } ?? false
-    return now - wait.since < (isFirst ? Limits.claimPatienceOfFirst : Limits.claimPatience)
+    return now - wait.since < (isFirst ? Limits.graftPatienceOfFirst : Limits.graftPatience)
   }
 
   /// What a claimant did not open, it did not open as a whole: its plan has changed, and the next record will tell how.
@@ -217,7 +214,9 @@ extension Manager {
   }
 
   private func send(_ change: Change, to node: NodeID, in context: ManagerContext) -> ManagerEffect {
-    let signed = (change.assignments[node] ?? []).map { ClaimedAssignment.signed(Signed($0, by: context.keys).envelope) }
+    let signed = (change.assignments[node] ?? []).map {
+      ClaimedAssignment.signed(Signed($0, by: context.keys).envelope)
+    }
     return .send(
       .commit(Commit(mark: mark(change.version), mandate: mandate.bytes, assignments: signed)), to: node)
   }
@@ -268,7 +267,7 @@ extension Manager {
     case .reserving(var change):
       if !change.isPatient { change.tries += 1 }
       guard change.tries <= Limits.sessionRetries else { return effects + giveUp(change, at: now, in: context) }
-      let wait = change.isPatient ? Limits.claimRetry : Limits.sessionRetry
+      let wait = change.isPatient ? Limits.graftRetry : Limits.sessionRetry
       change.isPatient = false
       state = .reserving(change)
       effects += change.awaiting.map { ask($0, for: change) } + [.setTimer(.retry, at: now + wait)]

@@ -27,6 +27,14 @@ extension Manager {
       + nodes.map { releaseEverything(at: $0) } + [.setTimer(.retry, at: now + Limits.sessionRetry)]
   }
 
+  /// A quorum has the end on record; with the last node's confirmation it is over.
+  mutating func onEndRecorded() -> [ManagerEffect] {
+    guard case .closing(var closing) = state else { return [] }
+    closing.isRecorded = true
+    state = .closing(closing)
+    return overIfDone()
+  }
+
   private func releaseEverything(at node: NodeID) -> ManagerEffect {
     .send(.release(Release(mark: mark(version), mandate: mandate.bytes, scope: .everything)), to: node)
   }

@@ -122,7 +122,8 @@ extension Manager {
     return change.plan.nodes.filter { !asked.contains($0) }.map { node in
       .send(
         .release(
-          Release(mark: mark(change.version), mandate: mandate.bytes, scope: .some(streams: [], outputs: []))), to: node)
+          Release(mark: mark(change.version), mandate: mandate.bytes, scope: .some(streams: [], outputs: []))), to: node
+      )
     }
   }
 

@@ -39,7 +39,7 @@ extension Manager {
         if plan.deliveries.allSatisfy({ endedOutputs.contains($0.output) }) { return close(nil, at: now) }
       case .ended(.group): continue
       case .inherited(let legacy):
-        guard let group = current?[legacy.spec.output], group.isShared else { continue }
+        guard let group = newest?[legacy.spec.output], group.isShared else { continue }
         legacies[legacy.spec.output] = legacy
         isTroubled = true
       case .standbysChanged(let shared):
@@ -55,6 +55,14 @@ extension Manager {
       }
     }
     return isTroubled ? react(at: now, in: context) : []
+  }
+
+  /// The plan on its way, or else the one in force.
+  private var newest: ServicePlan? {
+    switch state {
+    case .recording(let change), .reserving(let change), .committing(let change): change.plan
+    default: current
+    }
   }
 
   /// Failures that another node would only repeat.
@@ -113,7 +121,8 @@ extension Manager {
     renewals += 1
     changesInARow = 0
     if case .running = state, let current {
-      let isUnfinished = !lost.isEmpty || !chosen.isEmpty || !legacies.isEmpty || current.nodes.contains { inForce[$0] == nil }
+      let isUnfinished =
+        !lost.isEmpty || !chosen.isEmpty || !legacies.isEmpty || current.nodes.contains { inForce[$0] == nil }
       let isSearchDue = renewals % Limits.standbySearch == 0 && lacksStandbys(current)
       if isUnfinished || isSearchDue { effects += proceed(at: now, in: context) }
     }

@@ -186,6 +186,7 @@ public struct Manager: Sendable {
     switch input {
     case .elected(let snapshot): effects = onElected(snapshot, at: now, in: context)
     case .recorded(let version, let earlier): effects = onRecorded(version, earlier: earlier, at: now, in: context)
+    case .endRecorded: effects = onEndRecorded()
     case .message(.reserved(let answer), let node): effects = onReserved(answer, from: node, at: now, in: context)
     case .message(.committed(let answer), let node): effects = onCommitted(answer, from: node, at: now, in: context)
     case .message(.released(let mark), let node): effects = onReleased(mark, from: node)
@@ -205,7 +206,8 @@ public struct Manager: Sendable {
 
   // MARK: On the election
 
-  private mutating func onElected(_ snapshot: [UInt8]?, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+  private mutating func onElected(_ snapshot: [UInt8]?, at now: Instant, in context: ManagerContext) -> [ManagerEffect]
+  {
     guard case .idle = state else { return [] }
     let renewal = ManagerEffect.setTimer(.renew, at: now + Limits.renewInterval)
     guard let snapshot, let record = try? RecordedService(validating: snapshot) else {

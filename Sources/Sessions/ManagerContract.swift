@@ -11,6 +11,8 @@ public enum ManagerInput: Hashable, Sendable {
   /// A quorum of electors has acknowledged the snapshot of this version, naming earlier claims of other requests on the streams
   /// that it claims.
   case recorded(version: UInt32, earlier: [StreamClaim])
+  /// A quorum has the service's end on record.
+  case endRecorded
   /// A checked message from a service node; also from this very node.
   case message(SessionMessage, from: NodeID)
   /// Membership has found a node dead, or it left.

@@ -96,7 +96,8 @@ public struct StreamCounters: Hashable, Sendable {
 
   /// See the properties.
   public init(
-    owner: StreamUser, stream: StreamKey, isIncoming: Bool, peer: NodeID, address: PeerAddress? = nil, format: String = "",
+    owner: StreamUser, stream: StreamKey, isIncoming: Bool, peer: NodeID, address: PeerAddress? = nil,
+    format: String = "",
     bytes: UInt64 = 0, packets: UInt64 = 0, first: UInt64? = nil, last: UInt64? = nil, acknowledged: UInt64? = nil,
     switches: UInt32 = 0, framesDue: UInt64 = 0, framesLate: UInt64 = 0
   ) {

@@ -37,6 +37,7 @@ extension Assignment {
       standbys: try Provider.list(wire.standbys, "Assignment.standbys"))
   }
 
+  /// The bytes that the manager signs.
   public func encoded() -> [UInt8] {
     WireAssignment.with {
       $0.request = request.hash.data

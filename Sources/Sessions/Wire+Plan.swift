@@ -83,7 +83,8 @@ extension ServiceGroup {
         throw InvalidMessage("ServiceGroup.formats", "unknown mezzanine “\(format.mezzanine.prefix(64))”")
       }
       formats[try Field.node(format.node, "ServiceGroup.formats.node")] = LinkFormat(
-        mezzanine: mezzanine, rateCap: try Field.number(format.rateCap, "ServiceGroup.formats.rate_cap", in: 0...1 << 50))
+        mezzanine: mezzanine,
+        rateCap: try Field.number(format.rateCap, "ServiceGroup.formats.rate_cap", in: 0...1 << 50))
     }
   }
 

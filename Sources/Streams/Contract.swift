@@ -171,7 +171,7 @@ public enum StreamReport: Hashable, Sendable {
   case failed(StreamKey, WorkerFault)
   /// A subscriber lagged the whole window behind the others and was cut.
   case cut(StreamKey, subscriber: NodeID)
-  /// The last subscriber left.
+  /// The last subscriber left, and its grace is over; a group that still ran stands by again, without a worker.
   case unconsumed(StreamKey)
   /// The stream has ended, and every subscriber has acknowledged all of it.
   case finished(StreamKey)

@@ -16,7 +16,9 @@ struct Subscriber: Sendable {
   var packets: UInt64 = 0
   /// The format last announced to it.
   var format: Int?
+  let since: Instant
   var lastSent: Instant
+  var lastHeard: Instant
   /// It was told the end.
   var hasEnd = false
 }
@@ -24,8 +26,9 @@ struct Subscriber: Sendable {
 /// The mark of a subscriber that went without having finished: its replacement will want to begin about there.
 struct Departed: Sendable {
   let peer: NodeID
+  let id: SubscriptionID
   let acknowledgedBelow: Position?
-  let until: Instant
+  var until: Instant
 }
 
 // The output socket: who may begin where, who gets what, and what is acknowledged upstream when all have acknowledged.
@@ -42,6 +45,7 @@ extension Group {
       return out.send(.refused(.notHeld(first: window.first)), of: id, to: peer)
     }
     departed.removeAll { $0.peer == peer }
+    for number in departed.indices { departed[number].until = min(departed[number].until, now + Limits.replacedGrace) }
     let next: Position? =
       switch wish.from {
       case .beginning: window.first
@@ -49,7 +53,9 @@ extension Group {
       case .position(let position): position
       }
     subscribers.append(
-      Subscriber(peer: peer, id: id, next: next, acknowledgedBelow: next, credit: wish.credit, lastSent: now))
+      Subscriber(
+        peer: peer, id: id, next: next, acknowledgedBelow: next, credit: wish.credit, since: now,
+        lastSent: now, lastHeard: now))
     out.remember(id, of: peer, on: key)
     out.send(.accepted, of: id, to: peer)
     out.wake(at: now + Limits.beatInterval)
@@ -61,7 +67,11 @@ extension Group {
   private mutating func place(_ wish: StreamMessage.Subscribe, at now: Instant, _ out: inout Outbox) -> Bool {
     var seat = Seat.beginning
     if case .position(let position) = wish.from { seat = Seat(position: position, origins: wish.origins) }
+    let startsOver = wish.origins.isEmpty && seat.position.map { $0 > Position(0) } ?? false
+    let isAllowed = !startsOver || wish.mayStartOver
     if case .armed = state {
+      // Another upstream may hold the position: see ``StreamMessage/Subscribe/mayStartOver``.
+      guard isAllowed else { return false }
       take(seat: seat, at: now, &out)
       out.report(.activated(key, at: seat.position))
       return true
@@ -72,7 +82,7 @@ extension Group {
       return true
     }
     // Two subscribers of a dead node never stand at quite the same position: the one further back may come second.
-    guard subscribers.isEmpty || now - seatedAt <= Limits.reseatTime else { return false }
+    guard isAllowed, subscribers.isEmpty || now - seatedAt <= Limits.reseatTime else { return false }
     let began = seatedAt
     let hadSubscribers = !subscribers.isEmpty
     take(seat: seat, at: now, &out)
@@ -142,7 +152,7 @@ extension Group {
   // MARK: On a subscriber's word
 
   mutating func onCredit(_ upTo: UInt64, of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox) {
-    guard let number = index(of: peer, id), upTo > subscribers[number].credit else { return }
+    guard let number = heard(from: peer, id, at: now), upTo > subscribers[number].credit else { return }
     subscribers[number].credit = upTo
     pump(number, at: now, &out)
     grantWorker(&out)
@@ -152,7 +162,7 @@ extension Group {
     below position: Position, of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox
   ) {
     // Nobody can have used what was not sent.
-    guard let number = index(of: peer, id), let next = subscribers[number].next else { return }
+    guard let number = heard(from: peer, id, at: now), let next = subscribers[number].next else { return }
     let mark = min(position, next)
     if let before = subscribers[number].acknowledgedBelow, mark <= before { return }
     subscribers[number].acknowledgedBelow = mark
@@ -166,18 +176,30 @@ extension Group {
     guard let number = index(of: peer, id) else { return }
     let subscriber = subscribers.remove(at: number)
     out.forget(id, of: peer)
-    if finished { isServed = isServed || subscriber.hasEnd } else { depart(subscriber, at: now, &out) }
+    if finished {
+      isServed = isServed || subscriber.hasEnd
+    } else {
+      depart(subscriber, isAlive: true, at: now, &out)
+    }
     settle(at: now, &out)
-    if !finishIfServed(&out) { reportIfUnconsumed(&out) }
+    if !finishIfServed(&out) { restIfUnconsumed(&out) }
   }
 
   /// The link to a node closed: its subscriptions are over, their marks stay a while.
   mutating func onLinkClosed(_ peer: NodeID, at now: Instant, _ out: inout Outbox) {
     for subscriber in subscribers where subscriber.peer == peer {
       out.forget(subscriber.id, of: peer)
-      depart(subscriber, at: now, &out)
+      depart(subscriber, isAlive: false, at: now, &out)
     }
     subscribers.removeAll { $0.peer == peer }
+  }
+
+  /// A subscriber spoke; which one.
+  @discardableResult
+  mutating func heard(from peer: NodeID, _ id: SubscriptionID, at now: Instant) -> Int? {
+    guard let number = index(of: peer, id) else { return nil }
+    subscribers[number].lastHeard = now
+    return number
   }
 
   private func index(of peer: NodeID, _ id: SubscriptionID) -> Int? {
@@ -186,11 +208,39 @@ extension Group {
 
   // MARK: The departed
 
-  private mutating func depart(_ subscriber: Subscriber, at now: Instant, _ out: inout Outbox) {
-    let until = now + Limits.departedGrace
-    departed.append(Departed(peer: subscriber.peer, acknowledgedBelow: subscriber.acknowledgedBelow, until: until))
+  /// `isAlive`: it said so itself, and will be back at once if at all.
+  private mutating func depart(_ subscriber: Subscriber, isAlive: Bool, at now: Instant, _ out: inout Outbox) {
+    let isReplaced = isAlive || subscribers.contains { $0.since >= subscriber.lastHeard }
+    let until = now + (isReplaced ? Limits.replacedGrace : Limits.departedGrace)
+    departed.append(
+      Departed(peer: subscriber.peer, id: subscriber.id, acknowledgedBelow: subscriber.acknowledgedBelow, until: until))
     if departed.count > Limits.subscribers { departed.removeFirst() }
     out.wake(at: until)
+  }
+
+  /// One thought lost says that it has gone elsewhere: it needs nothing here any more.
+  mutating func onUnsubscribeDeparted(of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox) {
+    for number in departed.indices where departed[number].peer == peer && departed[number].id == id {
+      departed[number].until = min(departed[number].until, now + Limits.replacedGrace)
+      out.wake(at: departed[number].until)
+    }
+  }
+
+  /// Those who have not spoken for a while have departed. `forgiven`: this node itself was stopped just now.
+  mutating func dismissSilent(at now: Instant, forgiven: Bool, _ out: inout Outbox) {
+    for number in subscribers.indices.reversed() {
+      if forgiven {
+        let heard = now - Limits.subscriberSilence + Limits.beatInterval
+        subscribers[number].lastHeard = max(subscribers[number].lastHeard, heard)
+      }
+      guard subscribers[number].lastHeard + Limits.subscriberSilence <= now else {
+        out.wake(at: subscribers[number].lastHeard + Limits.subscriberSilence)
+        continue
+      }
+      let subscriber = subscribers.remove(at: number)
+      out.forget(subscriber.id, of: subscriber.peer)
+      depart(subscriber, isAlive: false, at: now, &out)
+    }
   }
 
   mutating func expireDeparted(at now: Instant, _ out: inout Outbox) {
@@ -198,11 +248,17 @@ extension Group {
     departed.removeAll { $0.until <= now }
     for mark in departed { out.wake(at: mark.until) }
     settle(at: now, &out)
-    if !finishIfServed(&out) { reportIfUnconsumed(&out) }
+    if !finishIfServed(&out) { restIfUnconsumed(&out) }
   }
 
-  private func reportIfUnconsumed(_ out: inout Outbox) {
-    if subscribers.isEmpty, departed.isEmpty { out.report(.unconsumed(key)) }
+  /// Without subscribers a group that still runs stands by again: what it holds of its inputs would hold them for others.
+  private mutating func restIfUnconsumed(_ out: inout Outbox) {
+    guard subscribers.isEmpty, departed.isEmpty else { return }
+    switch state {
+    case .running, .paused: rest(&out)
+    case .armed, .ended, .failed: break
+    }
+    out.report(.unconsumed(key))
   }
 
   // MARK: Acknowledging
@@ -225,7 +281,7 @@ extension Group {
   /// After marks or the window moved: acknowledges upstream what no later output needs, lets go of what nobody needs,
   /// cuts who lags too far, and gives the worker the room that results.
   mutating func settle(at now: Instant, _ out: inout Outbox) {
-    if window.bytes >= Limits.windowHard { cutLaggards(at: now, &out) }
+    if subscribers.count > 1 || !departed.isEmpty, window.isFull(from: pin) { cutLaggards(&out) }
     if let pin {
       if acknowledgedBelow.map({ pin > $0 }) ?? true { acknowledgedBelow = pin }
       acknowledgeUpstream(&out)
@@ -243,15 +299,31 @@ extension Group {
     }
   }
 
-  /// Who holds the whole window while another is well ahead goes; the departed first.
-  private mutating func cutLaggards(at now: Instant, _ out: inout Outbox) {
-    guard subscribers.contains(where: { window.bytes(from: $0.acknowledgedBelow) <= Limits.windowHard / 2 }) else { return }
-    departed.removeAll { window.bytes(from: $0.acknowledgedBelow) >= Limits.windowHard }
-    for subscriber in subscribers where window.bytes(from: subscriber.acknowledgedBelow) >= Limits.windowHard {
-      out.dismiss(subscriber.id, of: subscriber.peer, .lagging)
-      out.report(.cut(key, subscriber: subscriber.peer))
+  /// Who holds the whole window while another is well ahead goes; the departed too.
+  private mutating func cutLaggards(_ out: inout Outbox) {
+    let half = window.bytes(from: pin) / 2
+    guard subscribers.contains(where: { window.bytes(from: $0.acknowledgedBelow) <= half }) else { return }
+    departed.removeAll { window.isFull(from: $0.acknowledgedBelow) }
+    for subscriber in subscribers where window.isFull(from: subscriber.acknowledgedBelow) { cut(subscriber, &out) }
+  }
+
+  /// A window upstream may fill before this one. So who has not moved for some time also goes when another, further on,
+  /// has everything and waits in vain.
+  mutating func cutStuck(at now: Instant, _ out: inout Outbox) {
+    guard subscribers.count > 1, let made = window.madeAt, now - made >= Limits.stallTime else { return }
+    let marks = subscribers.filter(isStarving).map { window.offset(of: $0.acknowledgedBelow) }
+    guard let best = marks.max() else { return }
+    for subscriber in subscribers {
+      let mark = window.offset(of: subscriber.acknowledgedBelow)
+      if mark < best, now - window[mark].madeAt >= Limits.stuckTime { cut(subscriber, &out) }
     }
-    subscribers.removeAll { window.bytes(from: $0.acknowledgedBelow) >= Limits.windowHard }
+    settle(at: now, &out)
+  }
+
+  private mutating func cut(_ subscriber: Subscriber, _ out: inout Outbox) {
+    subscribers.removeAll { $0.id == subscriber.id && $0.peer == subscriber.peer }
+    out.dismiss(subscriber.id, of: subscriber.peer, .lagging)
+    out.report(.cut(key, subscriber: subscriber.peer))
   }
 
   /// All is made, and everyone has acknowledged all of it: the inputs have done their duty too.

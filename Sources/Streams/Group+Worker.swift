@@ -37,7 +37,7 @@ extension Group {
       }
     }
     guard window.format != nil else { return onWorkerGone("made a packet before its format", at: now, &out) }
-    window.append(packet)
+    window.append(packet, at: now)
     seat = Seat(position: packet.position.next, origins: packet.origins)
     firstMade = firstMade ?? packet.position
     lastMade = packet.position
@@ -55,14 +55,16 @@ extension Group {
 
   // MARK: Credit
 
-  /// The worker may fill the window; while a subscriber has everything and wants more, up to the hard limit, since a
-  /// pipeline that needs more input before its next acknowledgement would otherwise wait for ever.
+  /// The worker may fill the window to its soft limit. While a subscriber has everything and wants more, it may go on
+  /// beyond, a little at a time: a pipeline that needs more input before its next acknowledgement would otherwise wait for
+  /// ever.
   mutating func grantWorker(_ out: inout Outbox) {
     guard case .running(let id) = state else { return }
-    let isWanted = subscribers.contains { isStarving($0) }
-    let limit = isWanted ? Limits.windowHard : Limits.windowSoft
-    let room = min(limit - window.bytes(from: pin), Limits.windowSoft) - workerCredit
-    guard room >= Limits.windowSoft / 32 || (workerCredit <= 0 && room > 0) else { return }
+    let held = window.bytes(from: pin)
+    let step = Limits.windowSoft / 32
+    var room = Limits.windowSoft - held - workerCredit
+    if room < step, !window.isFull(from: pin), subscribers.contains(where: isStarving) { room = step - workerCredit }
+    guard room >= step || (workerCredit <= 0 && room > 0) else { return }
     workerCredit += room
     out.add(.toWorker(id, .credit(bytes: room)))
   }

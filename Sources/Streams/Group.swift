@@ -121,6 +121,17 @@ struct Group: Sendable {
     }
   }
 
+  /// Stands by for the next subscriber.
+  mutating func rest(_ out: inout Outbox) {
+    endWorker(&out)
+    for number in inlets.indices { inlets[number].leave(finished: false, &out) }
+    seat = .beginning
+    window = ReplayWindow(beginning: true)
+    acknowledgedBelow = nil
+    isServed = false
+    state = .armed
+  }
+
   mutating func endWorker(_ out: inout Outbox) {
     if case .running(let id) = state { out.closeRun(id) }
   }
@@ -141,6 +152,7 @@ struct Group: Sendable {
 
   mutating func onPulse(at now: Instant, forgiven: Bool, _ out: inout Outbox) {
     for number in inlets.indices { inlets[number].onPulse(at: now, forgiven: forgiven, &out) }
+    dismissSilent(at: now, forgiven: forgiven, &out)
     for number in subscribers.indices where !subscribers[number].hasEnd {
       if subscribers[number].lastSent + Limits.beatInterval <= now {
         out.send(.beat, of: subscribers[number].id, to: subscribers[number].peer)
@@ -149,5 +161,6 @@ struct Group: Sendable {
       out.wake(at: subscribers[number].lastSent + Limits.beatInterval)
     }
     expireDeparted(at: now, &out)
+    cutStuck(at: now, &out)
   }
 }

@@ -22,6 +22,8 @@ struct Inlet: Sendable {
   /// Origins of the positions that may be asked for again, oldest first: from the one below the acknowledged mark on.
   private var trail = Ring<(position: Position, origins: [Origin])>()
   private var acknowledgedBelow: Position?
+  /// When something was last sent to the publisher.
+  private var spoke = Instant.zero
 
   // Of the present subscription.
   private var format: MediaFormat?
@@ -161,7 +163,7 @@ struct Inlet: Sendable {
       return nil
     case .end(let last):
       return onEnd(after: last, at: now, &out)
-    case .subscribe, .credit, .acknowledge, .unsubscribe:
+    case .subscribe, .credit, .acknowledge, .unsubscribe, .alive:
       return rejected(at: now, &out)
     }
   }
@@ -225,13 +227,18 @@ struct Inlet: Sendable {
     guard node == peer else { return }
     switch state {
     case .asking, .flowing: turn(because: trouble, at: now, &out)
-    case .idle, .waiting, .ended: return
+    case .ended(let id):
+      // All has come already; the publisher need not hear that it was acknowledged.
+      out.closeSubscription(id)
+      state = .idle
+    case .idle, .waiting: return
     }
   }
 
   /// The pulse. `forgiven`: this node itself was stopped just now, so silence proves nothing yet.
   mutating func onPulse(at now: Instant, forgiven: Bool, _ out: inout Outbox) {
     if forgiven { forgive(at: now) }
+    beat(at: now, &out)
     let due: Instant
     switch state {
     case .idle, .ended: return
@@ -243,12 +250,22 @@ struct Inlet: Sendable {
     if case .waiting = state { subscribe(at: now, &out) } else { turn(because: .silent, at: now, &out) }
   }
 
+  private mutating func beat(at now: Instant, _ out: inout Outbox) {
+    guard let id = subscription else { return }
+    if spoke + Limits.beatInterval <= now {
+      out.send(.alive, of: id, to: peer)
+      spoke = now
+    }
+    out.wake(at: spoke + Limits.beatInterval)
+  }
+
   /// Leaves time to read what arrived while this node did not run.
   private mutating func forgive(at now: Instant) {
     let heard = now - Limits.silence + Limits.beatInterval
     switch state {
     case .flowing(let id, let since, let before): state = .flowing(id, since: since, heard: max(before, heard))
-    case .asking(let id, let before): state = .asking(id, since: max(before, now - Limits.answerTime + Limits.beatInterval))
+    case .asking(let id, let before):
+      state = .asking(id, since: max(before, now - Limits.answerTime + Limits.beatInterval))
     case .idle, .waiting, .ended: return
     }
   }
@@ -292,16 +309,18 @@ struct Inlet: Sendable {
     let point = expected.map { StartPoint.position($0) } ?? start
     let subscribe = StreamMessage.Subscribe(
       key: key, from: point, origins: last.flatMap { $0.position.next == expected ? $0.origins : nil } ?? [],
-      assignment: upstreams[current].assignment, credit: granted)
+      assignment: upstreams[current].assignment, credit: granted, mayStartOver: attempts >= upstreams.count)
     out.send(.subscribe(subscribe), of: id, to: peer)
-    out.wake(at: now + Limits.answerTime)
+    spoke = now
+    out.wake(at: now + Limits.beatInterval)
   }
 
   /// Raises the credit, in steps worth a message.
   private mutating func regrant(_ out: inout Outbox) {
     guard let id = subscription, !hasEnded else { return }
     let upTo = received + UInt64(max(0, Limits.inputBudget - queued))
-    guard upTo >= granted + UInt64(Limits.inputBudget / 4) || (queued == 0 && upTo > granted) else { return }
+    let isOut = received >= granted && upTo > granted
+    guard isOut || upTo >= granted + UInt64(Limits.inputBudget / 4) else { return }
     granted = upTo
     out.send(.credit(upTo: upTo), of: id, to: peer)
   }

@@ -34,6 +34,9 @@ extension Limits {
   /// The same while a subscriber has everything and wants more: then the pipeline downstream is deep, not slow. Twenty raw
   /// 1080p frames.
   public static let windowHard = 64 << 20
+  /// Unacknowledged packets beyond which no pipeline is that deep: five seconds of warm-up at 60 a second. It spares the
+  /// nodes above a client that has stopped reading from filling their windows to the hard limit.
+  public static let pipelinePackets = 320
   /// Packets in a window, by the same token: at this many the worker is stopped and started again when there is room.
   public static let windowPackets = 65_536
   /// Acknowledged payload bytes kept for joiners: sixteen seconds at 2 Mbit/s, so that an equal request a few seconds
@@ -44,8 +47,16 @@ extension Limits {
   /// What a packet costs the window beyond its payload: positions, origins, headers.
   public static let packetOverhead = 128
 
+  /// A group that makes nothing for this long while a subscriber wants more stalls: perhaps because another is stuck.
+  public static let stallTime = Duration.seconds(1)
+  /// A subscriber whose oldest unacknowledged packet is this old is stuck, if its group stalls.
+  public static let stuckTime = Duration.seconds(3)
+  /// A subscriber that says nothing for this long has departed: four missed beats, later than its own subscribers see it.
+  public static let subscriberSilence = Duration.milliseconds(400)
   /// The mark of a departed subscriber holds the window for this long: its replacement resumes where it stood.
-  public static let departedGrace = Duration.seconds(5)
+  public static let departedGrace = Duration.seconds(2)
+  /// The same once a replacement has subscribed: a sibling of its first subscriber may stand a little further back.
+  public static let replacedGrace = Duration.milliseconds(500)
   /// A group that started no longer ago than this starts once more for a subscriber who stands a little further back than
   /// the first: two subscribers of a dead node never stand at the same position.
   public static let reseatTime = Duration.seconds(3)

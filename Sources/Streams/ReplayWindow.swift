@@ -11,6 +11,7 @@ struct ReplayWindow: Sendable {
     let format: Int
     /// Cost of all packets ever appended, this one included: differences are the cost of stretches.
     let through: Int
+    let madeAt: Instant
   }
 
   private var entries = Ring<Entry>()
@@ -31,6 +32,8 @@ struct ReplayWindow: Sendable {
   var last: Position? { entries.last?.packet.position }
   /// Cost of all that is held, in bytes.
   var bytes: Int { through - droppedThrough }
+  /// When the newest packet was made.
+  var madeAt: Instant? { entries.last?.madeAt }
   var format: MediaFormat? { formats.last?.format }
   var formatNumber: Int? { formats.last?.number }
   var lastKey: Position? { keys.last.map { self[$0 - firstSequence].packet.position } }
@@ -54,12 +57,12 @@ struct ReplayWindow: Sendable {
   }
 
   /// - Precondition: a format was announced, and the packet continues the stream.
-  mutating func append(_ packet: Packet) {
+  mutating func append(_ packet: Packet, at now: Instant) {
     guard let format = formats.last?.number else { preconditionFailure("a packet before its format") }
     through += packet.payload.count + Limits.packetOverhead
     if packet.isKey { keys.append(appended) }
     appended += 1
-    entries.append(Entry(packet: packet, format: format, through: through))
+    entries.append(Entry(packet: packet, format: format, through: through, madeAt: now))
   }
 
   // MARK: Asking
@@ -84,6 +87,12 @@ struct ReplayWindow: Sendable {
   }
 
   private func cost(before offset: Int) -> Int { offset == 0 ? droppedThrough : entries[offset - 1].through }
+
+  /// Whether what is held at or after a position is all that a window may hold; the worker then stops.
+  func isFull(from position: Position?) -> Bool {
+    let held = bytes(from: position)
+    return held >= Limits.windowHard || (held >= Limits.windowSoft && packets(from: position) >= Limits.pipelinePackets)
+  }
 
   // MARK: Letting go
 

@@ -24,7 +24,7 @@ public struct GroupSnapshot: Hashable, Sendable {
 public enum GroupState: Hashable, Sendable {
   /// Waits for its first subscriber; no worker. Can become: running.
   case armed
-  /// Its worker runs. Can become: paused, ended, failed.
+  /// Its worker runs. Can become: paused, ended, failed; armed, when its last subscriber has left.
   case running(WorkerID)
   /// Its worker was stopped because its window is full of tiny packets. Can become: running.
   case paused

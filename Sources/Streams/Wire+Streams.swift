@@ -9,7 +9,9 @@ import Wire
 extension StreamMessage {
   /// Throws when a field is missing, too long or out of range; the error names it.
   public init(validating wire: WireStreamMessage) throws(InvalidMessage) {
-    guard wire.subscription > 0 else { throw InvalidMessage("StreamMessage.subscription", "0 where 1 or more is expected") }
+    guard wire.subscription > 0 else {
+      throw InvalidMessage("StreamMessage.subscription", "0 where 1 or more is expected")
+    }
     guard let body = wire.body else { throw InvalidMessage("StreamMessage.body", "says nothing this version knows") }
     self.init(SubscriptionID(wire.subscription), try Body(validating: body))
   }
@@ -30,6 +32,7 @@ extension StreamMessage.Body {
     case .credit(let upTo): self = .credit(upTo: upTo)
     case .acknowledgeBelow(let position): self = .acknowledge(below: Position(position))
     case .unsubscribe(let unsubscribe): self = .unsubscribe(finished: unsubscribe.finished)
+    case .alive: self = .alive
     case .accepted: self = .accepted
     case .refused(let refused): self = .refused(try StreamMessage.Refusal(validating: refused))
     case .preamble(let format): self = .preamble(try MediaFormat(validating: format))
@@ -46,6 +49,7 @@ extension StreamMessage.Body {
     case .credit(let upTo): .credit(upTo)
     case .acknowledge(let position): .acknowledgeBelow(position.wire)
     case .unsubscribe(let finished): .unsubscribe(.with { $0.finished = finished })
+    case .alive: .alive(WireStreamBeat())
     case .accepted: .accepted(WireStreamAccepted())
     case .refused(let refusal): .refused(refusal.wire)
     case .preamble(let format): .preamble(format.wire)
@@ -73,7 +77,7 @@ extension StreamMessage.Subscribe {
     self.init(
       key: StreamKey(try Field.bytes32(wire.key, "StreamSubscribe.key")), from: from,
       origins: try Field.list(wire.origins, "StreamSubscribe.origins", limit: 16).map { Origin($0) },
-      assignment: Array(wire.assignment), credit: wire.credit)
+      assignment: Array(wire.assignment), credit: wire.credit, mayStartOver: wire.mayStartOver)
   }
 
   var wire: WireStreamSubscribe {
@@ -87,6 +91,7 @@ extension StreamMessage.Subscribe {
       $0.origins = origins.map(\.wire)
       $0.assignment = Data(assignment)
       $0.credit = credit
+      $0.mayStartOver = mayStartOver
     }
   }
 }

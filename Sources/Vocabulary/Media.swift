@@ -40,7 +40,9 @@ public struct Rational: Hashable, Comparable, Sendable, CustomStringConvertible 
   public var value: Double { Double(numerator) / Double(denominator) }
   public var description: String { denominator == 1 ? "\(numerator)" : "\(numerator)/\(denominator)" }
   public static func < (a: Rational, b: Rational) -> Bool {
-    let (x, y) = (a.numerator.multipliedFullWidth(by: b.denominator), b.numerator.multipliedFullWidth(by: a.denominator))
+    let (x, y) = (
+      a.numerator.multipliedFullWidth(by: b.denominator), b.numerator.multipliedFullWidth(by: a.denominator)
+    )
     return x.high != y.high ? x.high < y.high : x.low < y.low
   }
 }
@@ -68,7 +70,9 @@ public struct Position: Hashable, Comparable, Sendable, CustomStringConvertible 
 /// What an input must still hold once a packet is acknowledged: the first position of that input that any later output
 /// of the group needs, warm-up included. It makes acknowledgements travel upstream and tells a replacement where to resume.
 public struct Origin: Hashable, Sendable {
-  /// Which of the group's inputs, in the order of its specification; of a source group, 0 is the file.
+  /// Which of the group's inputs: its sockets in the order of its specification, then its source stages (so of a source
+  /// group, 0 is the file). Numbers from 65,536 are no inputs but marks that stages leave for their replacement: they are handed
+  /// back on resume and acknowledge nothing.
   public let input: UInt32
   /// The first position still needed.
   public let position: Position

@@ -78,7 +78,4 @@ enum Form {
     if bits >= 1_000_000 { return "\((Double(bits) / 1e5).rounded() / 10) Mbit/s" }
     return "\((Double(bits) / 100).rounded() / 10) kbit/s"
   }
-  static func parameters(_ parameters: [String: JSONValue]) -> String {
-    parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.text)" }.joined(separator: " ")
-  }
 }

@@ -12,16 +12,9 @@ struct PlanCommand: AsyncParsableCommand {
   @Flag(help: "Print JSON.") var json = false
 
   func run() async throws {
-    let plan = try await LocalPlan.make(request: request, source: source)
-    if json { return try Print.json(plan) }
-    var rows = [["stage", "component", "from", "parameters", "stream"]]
-    for (stage, key) in zip(plan.stages, plan.streamKeys) {
-      rows.append([
-        "\(stage.id)", stage.component, stage.inputs.map(String.init).joined(separator: ","), Form.parameters(stage.parameters), Form.node(key),
-      ])
-    }
-    Print.table(rows)
-    for output in plan.outputs { Print.line("output \(output.name): \(output.mimeType)") }
-    for warning in plan.warnings { Print.line("note: \(warning)") }
+    do {
+      let listing = try await LocalPlan.make(request: request, source: source)
+      if json { try Print.json(listing) } else { Print.line(listing.description) }
+    } catch { throw Refusal(error) }
   }
 }

@@ -26,32 +26,47 @@ enum TestMedia {
     """
 
   /// 4 s of 320×180 at 30/s, a 440 Hz tone at 44.1 kHz in stereo, captions: Matroska with B-frames.
-  static let talk = make("talk.mkv", captions: true, [
-    "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30:duration=4", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=4",
-    "-i", folder.appending(path: "captions.srt").path, "-map", "0", "-map", "1", "-map", "2", "-c:v", "libx264", "-preset", "superfast",
-    "-g", "45", "-bf", "2", "-c:a", "flac", "-ac", "2", "-c:s", "srt",
-  ])
+  static let talk = make(
+    "talk.mkv", captions: true,
+    [
+      "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30:duration=4", "-f", "lavfi", "-i",
+      "sine=frequency=440:sample_rate=44100:duration=4",
+      "-i", folder.appending(path: "captions.srt").path, "-map", "0", "-map", "1", "-map", "2", "-c:v", "libx264",
+      "-preset", "superfast",
+      "-g", "45", "-bf", "2", "-c:a", "flac", "-ac", "2", "-c:s", "srt",
+    ])
   /// The same in MP4 with AAC, no captions, 24000/1001 frames a second.
-  static let film = make("film.mp4", [
-    "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=24000/1001:duration=3", "-f", "lavfi", "-i",
-    "sine=frequency=440:sample_rate=48000:duration=3", "-c:v", "libx264", "-preset", "superfast", "-g", "20", "-bf", "2", "-c:a", "aac",
-  ])
+  static let film = make(
+    "film.mp4",
+    [
+      "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=24000/1001:duration=3", "-f", "lavfi", "-i",
+      "sine=frequency=440:sample_rate=48000:duration=3", "-c:v", "libx264", "-preset", "superfast", "-g", "20", "-bf",
+      "2", "-c:a", "aac",
+    ])
   /// Odd size, no sound.
-  static let odd = make("odd.mkv", [
-    "-f", "lavfi", "-i", "testsrc2=size=161x91:rate=25:duration=2", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8",
-  ])
+  static let odd = make(
+    "odd.mkv",
+    [
+      "-f", "lavfi", "-i", "testsrc2=size=161x91:rate=25:duration=2", "-c:v", "libvpx", "-deadline", "realtime",
+      "-cpu-used", "8",
+    ])
   /// Variable rate: every third and seventh frame left out.
-  static let variable = make("variable.mkv", [
-    "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30:duration=3", "-vf", "select='mod(n,3)*mod(n,7)'", "-vsync", "vfr", "-c:v",
-    "libx264", "-preset", "superfast", "-bf", "0",
-  ])
+  static let variable = make(
+    "variable.mkv",
+    [
+      "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30:duration=3", "-vf", "select='mod(n,3)*mod(n,7)'", "-vsync",
+      "vfr", "-c:v",
+      "libx264", "-preset", "superfast", "-bf", "0",
+    ])
   /// Sound only, at a rate that does not divide into slots.
   static let speech = make("speech.wav", ["-f", "lavfi", "-i", "sine=frequency=300:sample_rate=11025:duration=1.23"])
   /// Video that starts half a second after its sound.
-  static let late = make("late.mkv", [
-    "-f", "lavfi", "-itsoffset", "0.5", "-i", "testsrc2=size=160x90:rate=30:duration=1.5", "-f", "lavfi", "-i",
-    "sine=frequency=440:sample_rate=48000:duration=2", "-c:v", "libx264", "-preset", "superfast", "-c:a", "flac",
-  ])
+  static let late = make(
+    "late.mkv",
+    [
+      "-f", "lavfi", "-itsoffset", "0.5", "-i", "testsrc2=size=160x90:rate=30:duration=1.5", "-f", "lavfi", "-i",
+      "sine=frequency=440:sample_rate=48000:duration=2", "-c:v", "libx264", "-preset", "superfast", "-c:a", "flac",
+    ])
 
   /// `talk` without its last third.
   static let truncated: String = {
@@ -96,7 +111,8 @@ enum TestMedia {
   /// One line a packet of a stream (`v:0`, `a:0`), as `ffprobe` tells it.
   static func packets(_ path: String, _ stream: String, _ entries: String = "pts_time") -> [String] {
     command(
-      "ffprobe", ["-v", "error", "-select_streams", stream, "-show_entries", "packet=\(entries)", "-of", "csv=p=0", path]
+      "ffprobe",
+      ["-v", "error", "-select_streams", stream, "-show_entries", "packet=\(entries)", "-of", "csv=p=0", path]
     ).split(separator: "\n").map { $0.hasSuffix(",") ? String($0.dropLast()) : String($0) }
   }
 
@@ -104,13 +120,17 @@ enum TestMedia {
   static func decodedFrames(_ path: String) -> Int {
     let text = command(
       "ffprobe",
-      ["-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", path])
+      [
+        "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries", "stream=nb_read_frames", "-of",
+        "csv=p=0", path,
+      ])
     return Int(text.filter(\.isNumber)) ?? -1
   }
 
   /// Frames that one `ffmpeg` process makes of a source.
   static func framesOfOneProcess(_ source: String, filter: String) -> Int {
-    let text = command("ffmpeg", ["-v", "error", "-i", source, "-map", "0:v:0", "-vf", filter, "-vsync", "vfr", "-f", "framecrc", "-"])
+    let text = command(
+      "ffmpeg", ["-v", "error", "-i", source, "-map", "0:v:0", "-vf", filter, "-vsync", "vfr", "-f", "framecrc", "-"])
     return text.split(separator: "\n").filter { !$0.hasPrefix("#") }.count
   }
 }

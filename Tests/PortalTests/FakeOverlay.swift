@@ -8,6 +8,8 @@ final class FakeOverlay: OverlayBackend {
     var services: [ServiceView] = []
     var refusal: Problem?
     var delivery: (@Sendable (_ from: UInt64?) -> FakeDelivery)?
+    /// Used before `delivery` when set.
+    var named: (@Sendable (_ output: String?, _ from: UInt64?) -> FakeDelivery)?
     var deliveries: [FakeDelivery] = []
     var watchers: [AsyncStream<ServiceEvent>.Continuation] = []
     var resumedAfter: UInt64?
@@ -38,14 +40,16 @@ final class FakeOverlay: OverlayBackend {
 
   func submit(_ request: RequestDocument) async throws(Problem) -> ServiceAccepted {
     let (refusal, isRepeat) = state.withLock { state in
-      let isRepeat = request.idempotencyKey != nil
+      let isRepeat =
+        request.idempotencyKey != nil
         && state.submissions.contains { $0.idempotencyKey == request.idempotencyKey }
       state.submissions.append(request)
       return (state.refusal, isRepeat)
     }
     if let refusal { throw refusal }
     return ServiceAccepted(
-      id: Sample.service, state: .electing, manager: Sample.nodes[1], term: "1", outputs: Sample.outputs, isRepeat: isRepeat)
+      id: Sample.service, state: .electing, manager: Sample.nodes[1], term: "1", outputs: Sample.outputs,
+      isRepeat: isRepeat)
   }
 
   func plan(_ request: RequestDocument) async throws(Problem) -> PlanView {
@@ -85,7 +89,9 @@ final class FakeOverlay: OverlayBackend {
     return stream
   }
 
-  func overlay() async throws(Problem) -> OverlayStatus { Sample.overlay(services: state.withLock { $0.services.map(\.id) }) }
+  func overlay() async throws(Problem) -> OverlayStatus {
+    Sample.overlay(services: state.withLock { $0.services.map(\.id) })
+  }
 
   func election(_ id: String) async throws(Problem) -> ElectionView {
     _ = try await service(id)
@@ -117,7 +123,7 @@ final class FakeOverlay: OverlayBackend {
     let view = try await self.service(service)
     if let output, !view.outputs.contains(where: { $0.name == output }) { throw .notFound("output \(output)") }
     let made = state.withLock { state in
-      let made = state.delivery?(from)
+      let made = state.named?(output, from) ?? state.delivery?(from)
       if let made { state.deliveries.append(made) }
       return made
     }
@@ -136,7 +142,8 @@ final class FakeDelivery: Delivery {
   let closed = Signal()
 
   init(
-    mimeType: String = "video/webm; codecs=\"vp8, opus\"", isLive: Bool = false, preamble: [UInt8] = [], from: UInt64 = 0,
+    mimeType: String = "video/webm; codecs=\"vp8, opus\"", isLive: Bool = false, preamble: [UInt8] = [],
+    from: UInt64 = 0,
     _ source: @escaping @Sendable (UInt64) async throws -> Chunk?
   ) {
     self.mimeType = mimeType

@@ -47,7 +47,9 @@ struct BareConnection {
     channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .channelOption(.autoRead, value: readsByItself)
       .channelOption(.socketOption(.so_rcvbuf), value: 64 << 10)
-      .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(collector.handler()) } }
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(collector.handler()) }
+      }
       .connect(host: "127.0.0.1", port: port).get()
   }
 
@@ -69,7 +71,9 @@ private final class ByteCollector: @unchecked Sendable {
   private var received: [UInt8] = []
 
   var text: String { lock.withLock { String(decoding: received, as: UTF8.self) } }
-  func take(_ buffer: ByteBuffer) { lock.withLock { if received.count < 1 << 20 { received += buffer.readableBytesView } } }
+  func take(_ buffer: ByteBuffer) {
+    lock.withLock { if received.count < 1 << 20 { received += buffer.readableBytesView } }
+  }
   func handler() -> Handler { Handler(self) }
 
   final class Handler: ChannelInboundHandler {
@@ -86,7 +90,7 @@ func eventually(_ what: Comment, within limit: Duration = .seconds(10), _ holds:
   let end = ContinuousClock.now + limit
   while !holds() {
     try #require(ContinuousClock.now < end, what)
-    try await Task.sleep(for: .milliseconds(5))
+    try await Task.sleep(for: .milliseconds(5))  // polling
   }
 }
 

@@ -22,7 +22,8 @@ struct RefusalTests {
   @Test("a fault in the document reaches the client with field, line, value and what is allowed")
   func field() async throws {
     let fault = Problem(
-      "out-of-range", status: 422, title: "Value out of range", detail: "99999 is too wide", field: "outputs[0].video.width",
+      "out-of-range", status: 422, title: "Value out of range", detail: "99999 is too wide",
+      field: "outputs[0].video.width",
       line: 7, value: "99999", allowed: ["16…7680"])
     try await withPortal(FakeOverlay { $0.refusal = fault }) { client async throws in
       let seen = await refusal { _ = try await client.submit([1], format: .yaml, idempotencyKey: nil) }
@@ -109,7 +110,9 @@ struct RefusalTests {
   @Test("noise instead of HTTP closes the connection, and the portal goes on")
   func noise() async throws {
     try await withPortal(FakeOverlay()) { client async throws in
-      for text in ["\u{1}\u{2}\u{3}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n\0\0"] {
+      for text in [
+        "\u{1}\u{2}\u{3}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n\0\0",
+      ] {
         let connection = try await BareConnection(port: client.address.port)
         try? await connection.send(text)
         try? await connection.channel.close(mode: .output)
@@ -122,11 +125,14 @@ struct RefusalTests {
 
   // MARK: - Other people's pages
 
-  @Test("a foreign name that resolves to loopback is refused: the Host header must be an address, localhost, or configured")
+  @Test(
+    "a foreign name that resolves to loopback is refused: the Host header must be an address, localhost, or configured")
   func rebinding() async throws {
     let configuration = PortalConfiguration(port: 0, names: ["streams.example"])
     try await withPortal(FakeOverlay(), configuration: configuration) { client async throws in
-      for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil", "[::1", "a:b:c", ""] {
+      for host in [
+        "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil", "[::1", "a:b:c", "",
+      ] {
         #expect(try await problem(client, .GET, "/v1/overlay", ["Host": host]).status == 421)
       }
       for host in ["localhost:1", "127.0.0.1", "[::1]:80", "LOCALHOST", "Streams.Example"] {
@@ -164,19 +170,27 @@ struct RefusalTests {
       await #expect(throws: ListeningError.portInUse(host: "127.0.0.1", port: port)) { try await second.run() }
     }
     let nowhere = PortalServer(
-      backend: FakeOverlay(), configuration: PortalConfiguration(host: "192.0.2.1", port: 0), logger: Logger(label: "x"))
+      backend: FakeOverlay(), configuration: PortalConfiguration(host: "192.0.2.1", port: 0), logger: Logger(label: "x")
+    )
     await #expect(throws: ListeningError.noSuchAddress(host: "192.0.2.1")) { try await nowhere.run() }
   }
 
   @Test("a portal that is not there, says nothing, or is no portal gives its own error")
   func unreachable() async throws {
     let port = try await withPortal(FakeOverlay()) { $0.address.port }
-    await #expect(throws: PortalClientError.unreachable(peer: "127.0.0.1:\(port)", reason: "connection refused; is a peer running there?")) {
+    await #expect(
+      throws: PortalClientError.unreachable(
+        peer: "127.0.0.1:\(port)", reason: "connection refused; is a peer running there?")
+    ) {
       _ = try await PortalClient("127.0.0.1:\(port)").health()
     }
-    let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).get()
+    let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(
+      host: "127.0.0.1", port: 0
+    ).get()
     let mute = try PortalClient("http://127.0.0.1:\(silent.localAddress!.port!)", patience: .milliseconds(50))
-    await #expect(throws: PortalClientError.silent(peer: mute.address.authority, seconds: 0)) { _ = try await mute.health() }
+    await #expect(throws: PortalClientError.silent(peer: mute.address.authority, seconds: 0)) {
+      _ = try await mute.health()
+    }
     try await silent.close()
     for text in ["", "ftp://x", "http://", "http://a:0", "http://a:70000", "http://a/b", "https://a"] {
       #expect(throws: PortalClientError.invalidAddress(text)) { _ = try PortalClient(text) }

@@ -14,7 +14,10 @@ struct RouteTests {
     try await withPortal(overlay) { client async throws in
       let (head, bytes) = try await client.whole(
         .POST, "/v1/services",
-        headers: ["Content-Type": "application/yaml; charset=utf-8", "Idempotency-Key": "k 1", "Millrace-Coordinate": "1,-2.5, 0,0,0.3"],
+        headers: [
+          "Content-Type": "application/yaml; charset=utf-8", "Idempotency-Key": "k 1",
+          "Millrace-Coordinate": "1,-2.5, 0,0,0.3",
+        ],
         body: Array("source: x".utf8))
       #expect(head.status == .created)
       #expect(head.headers.first(name: "Location") == "/v1/services/\(Sample.service)")
@@ -35,7 +38,8 @@ struct RouteTests {
       let second = try await client.submit([0x7B, 0x7D], format: .json, idempotencyKey: "same")
       #expect(!first.isRepeat && second.isRepeat && first.id == second.id)
       let (head, _) = try await client.whole(
-        .POST, "/v1/services", headers: ["Content-Type": "application/json", "Idempotency-Key": "same"], body: [0x7B, 0x7D])
+        .POST, "/v1/services", headers: ["Content-Type": "application/json", "Idempotency-Key": "same"],
+        body: [0x7B, 0x7D])
       #expect(head.status == .ok)
     }
   }
@@ -58,11 +62,16 @@ struct RouteTests {
   func names() async throws {
     try await withPortal(overlay()) { client async throws in
       let service = try await client.text("/v1/services/\(Sample.service)")
-      for name in ["\"election_ms\"", "\"first_media_ms\"", "\"stream_key\"", "\"bits_per_second\"", "\"age_seconds\"", "\"mime_type\""] {
+      for name in [
+        "\"election_ms\"", "\"first_media_ms\"", "\"stream_key\"", "\"bits_per_second\"", "\"age_seconds\"",
+        "\"mime_type\"",
+      ] {
         #expect(service.contains(name))
       }
       let members = try await client.text("/v1/overlay")
-      for name in ["\"age_seconds\"", "\"own_cpu\"", "\"up_bits_per_second\"", "\"round_trip_ms\"", "\"coordinate_height_ms\""] {
+      for name in [
+        "\"age_seconds\"", "\"own_cpu\"", "\"up_bits_per_second\"", "\"round_trip_ms\"", "\"coordinate_height_ms\"",
+      ] {
         #expect(members.contains(name))
       }
     }
@@ -86,7 +95,9 @@ struct RouteTests {
         """)
   }
 
-  @Test("a peer that cannot take requests yet says so with 503", arguments: [HealthView.Status.starting, .ok, .degraded, .stopping])
+  @Test(
+    "a peer that cannot take requests yet says so with 503",
+    arguments: [HealthView.Status.starting, .ok, .degraded, .stopping])
   func health(_ status: HealthView.Status) async throws {
     try await withPortal(FakeOverlay { $0.health = status }) { client async throws in
       let (head, _) = try await client.whole(.GET, "/healthz")
@@ -115,7 +126,9 @@ struct RouteTests {
     var path = ""
     for line in text.split(separator: "\n") {
       if line.hasPrefix("  /"), line.hasSuffix(":") { path = String(line.dropFirst(2).dropLast()) }
-      for method in ["get", "post", "delete"] where line == "    \(method):" { listed.insert("\(method.uppercased()) \(path)") }
+      for method in ["get", "post", "delete"] where line == "    \(method):" {
+        listed.insert("\(method.uppercased()) \(path)")
+      }
     }
     #expect(listed == Set(Endpoint.routes.map { "\($0.method) \($0.template)" }))
   }

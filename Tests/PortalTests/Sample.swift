@@ -16,7 +16,8 @@ enum Sample {
     let members = nodes.enumerated().map { index, node in
       let state: MemberView.State = index == 3 ? .suspect : .alive
       var member = MemberView(
-        node: node, address: "127.0.0.\(index + 1):7400", state: state, isSelf: index == 0, ageSeconds: Double(index) * 0.7)
+        node: node, address: "127.0.0.\(index + 1):7400", state: state, isSelf: index == 0,
+        ageSeconds: Double(index) * 0.7)
       member.portal = "http://127.0.0.\(index + 1):8080"
       member.roundTripMs = index == 0 ? nil : 4.2 * Double(index)
       member.coordinate = [[0, 0], [14, 6], [-9, 16], [22, -11], [-17, -8]][index] + [0, 0]
@@ -33,7 +34,8 @@ enum Sample {
     }
     return OverlayStatus(
       node: nodes[0], atMs: 1_700_000_000_000, members: members, services: services, workers: 3,
-      tolerance: ToleranceView(k: 5, f: 1, quorum: 4), warnings: ["one node is suspect; one more loss would freeze services"])
+      tolerance: ToleranceView(k: 5, f: 1, quorum: 4),
+      warnings: ["one node is suspect; one more loss would freeze services"])
   }
 
   static let request = """
@@ -50,7 +52,8 @@ enum Sample {
 
   static func running() -> ServiceView {
     var view = ServiceView(
-      id: service, state: .running, ageSeconds: 42.5, request: request, portal: nodes[0], electorate: nodes, outputs: outputs)
+      id: service, state: .running, ageSeconds: 42.5, request: request, portal: nodes[0], electorate: nodes,
+      outputs: outputs)
     view.manager = nodes[1]
     view.term = "1"
     view.epoch = 0
@@ -65,7 +68,8 @@ enum Sample {
     }
     view.sockets = [(0, 0, 1), (1, 0, 2), (2, 1, 2), (3, 2, 4), (4, 2, 4)].map { group, from, to in
       var socket = SocketView(
-        group: group, node: nodes[from], direction: .output, streamKey: "k\(group)", address: "127.0.0.\(from + 1):7400",
+        group: group, node: nodes[from], direction: .output, streamKey: "k\(group)",
+        address: "127.0.0.\(from + 1):7400",
         peer: nodes[to])
       socket.codec = group == 1 || group == 4 ? "opus" : "h264"
       socket.format = "640×360 yuv420p 30/s"

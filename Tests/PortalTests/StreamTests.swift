@@ -15,7 +15,9 @@ struct StreamTests {
   }
 
   private static func piece(_ position: UInt64, bytes: Int = 1_000) -> Chunk {
-    Chunk(bytes: Array(repeating: UInt8(truncatingIfNeeded: position), count: bytes), position: position, isKey: position % 5 == 0)
+    Chunk(
+      bytes: Array(repeating: UInt8(truncatingIfNeeded: position), count: bytes), position: position,
+      isKey: position % 5 == 0)
   }
 
   private final class Received: Sendable {
@@ -42,7 +44,10 @@ struct StreamTests {
     try await withPortal(overlay) { client async throws in
       try await client.receive(Sample.service, output: "main") { received.add($0) }
     }
-    #expect(received.all.prefix(2) == [.opened(mimeType: "video/webm; codecs=\"vp8, opus\"", isLive: true), .preamble([9, 9])])
+    #expect(
+      received.all.prefix(2) == [
+        .opened(mimeType: "video/webm; codecs=\"vp8, opus\"", isLive: true), .preamble([9, 9]),
+      ])
     #expect(received.all.dropFirst(2) == (0..<20).map { .chunk(Self.piece($0)) }[...])
     await overlay.deliveries[0].closed.wait()
     #expect(overlay.deliveries[0].acknowledged == 19)
@@ -60,7 +65,9 @@ struct StreamTests {
 
   @Test("a progressive body is the preamble and the chunks, nothing else, under the stream's own type")
   func progressive() async throws {
-    let overlay = Self.overlay { _ in FakeDelivery(preamble: Array("head".utf8)) { $0 < 3 ? Self.piece($0, bytes: 2) : nil } }
+    let overlay = Self.overlay { _ in
+      FakeDelivery(preamble: Array("head".utf8)) { $0 < 3 ? Self.piece($0, bytes: 2) : nil }
+    }
     try await withPortal(overlay) { client async throws in
       let (head, bytes) = try await client.whole(.GET, "/v1/services/\(Sample.service)/media/main")
       #expect(head.headers.first(name: "Content-Type") == "video/webm; codecs=\"vp8, opus\"")
@@ -117,7 +124,7 @@ struct StreamTests {
     let overlay = Self.overlay { _ in
       FakeDelivery { position in
         if position == 0 { return Self.piece(0) }
-        try await Task.sleep(for: .seconds(3_600))
+        try await Task.sleep(for: .seconds(3_600))  // until cancelled
         return nil
       }
     }
@@ -143,7 +150,7 @@ struct StreamTests {
       await overlay.unwatched.wait()
       for _ in 0..<200 {
         if (try? await client.receive(Sample.service) { _ in }) != nil { return }
-        try await Task.sleep(for: .milliseconds(10))
+        try await Task.sleep(for: .milliseconds(10))  // polling
       }
       Issue.record("no room was made")
     }
@@ -154,7 +161,7 @@ struct StreamTests {
     let overlay = Self.overlay { _ in
       FakeDelivery { position in
         if position == 0 { return Self.piece(0) }
-        try await Task.sleep(for: .seconds(3_600))
+        try await Task.sleep(for: .seconds(3_600))  // until cancelled
         return nil
       }
     }
@@ -214,7 +221,7 @@ struct StreamTests {
         while !Task.isCancelled {
           event.sequence += 1
           overlay.tell(event)
-          try? await Task.sleep(for: .microseconds(200))
+          try? await Task.sleep(for: .microseconds(200))  // polling
         }
       }
       await overlay.unwatched.wait()
@@ -228,7 +235,8 @@ struct StreamTests {
   @Test("frames survive being cut anywhere; what no portal sends is refused")
   func framing() throws {
     let frames: [ChunkFrame] = [
-      .preamble([1]), .chunk(Self.piece(0)), .chunk(Self.piece(1)), .chunk(Chunk(bytes: [], position: .max, isKey: true)),
+      .preamble([1]), .chunk(Self.piece(0)), .chunk(Self.piece(1)),
+      .chunk(Chunk(bytes: [], position: .max, isKey: true)),
       .problem(.notFound("x")), .end,
     ]
     var whole = ByteBuffer()
@@ -248,5 +256,7 @@ struct StreamTests {
 }
 
 extension String {
-  fileprivate func components(of part: String) -> Int { split(separator: part, omittingEmptySubsequences: false).count - 1 }
+  fileprivate func components(of part: String) -> Int {
+    split(separator: part, omittingEmptySubsequences: false).count - 1
+  }
 }

@@ -24,7 +24,9 @@ struct ChainPlanner: Sendable {
 
   func name(_ stream: StreamKey) -> String {
     for document in 0..<8 {
-      for stage in 0..<3 where ChainPlanner.stream([UInt8(document)], stage) == stream { return ChainPlanner.chain[stage] }
+      for stage in 0..<3 where ChainPlanner.stream([UInt8(document)], stage) == stream {
+        return ChainPlanner.chain[stage]
+      }
     }
     return stream.short
   }

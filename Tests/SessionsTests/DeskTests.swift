@@ -17,7 +17,8 @@ struct Counter {
   let planner = ChainPlanner()
 
   init(slots: Int = 4, cores: Double = 4) {
-    desk = Desk(node: keys.id, capacity: Capacity(slots: slots, cores: cores, memory: 1 << 33, up: 10_000_000, down: 10_000_000))
+    desk = Desk(
+      node: keys.id, capacity: Capacity(slots: slots, cores: cores, memory: 1 << 33, up: 10_000_000, down: 10_000_000))
   }
 
   var context: DeskContext {
@@ -34,7 +35,9 @@ struct Counter {
     PlanMark(request: request, term: Term(term), version: version)
   }
 
-  func work(_ stage: Int = 0, component: String = "source.video", width: Int64 = 640, document: UInt8 = 1) -> AssignedWork {
+  func work(_ stage: Int = 0, component: String = "source.video", width: Int64 = 640, document: UInt8 = 1)
+    -> AssignedWork
+  {
     var spec = planner.spec([document], 0)
     spec.stages[0].component = component
     spec.stages[0].parameters = [.init("width", .integer(width))]
@@ -60,7 +63,7 @@ struct Counter {
     }
     let effects = hear(.reserve(Reserve(mark: mark(version, term: term), mandate: mandate(term: term), items: items)))
     for case .send(.reserved(let answer), _) in flat(effects) { return answer }
-    fatalError("a reservation is always answered")
+    preconditionFailure("a reservation is always answered")
   }
 
   /// The error of the one assignment; nil when it is in force.
@@ -68,9 +71,10 @@ struct Counter {
     _ claimed: ClaimedAssignment, mandate: [UInt8]? = nil, version: UInt32 = 1, term: UInt32 = 1
   ) -> AssignmentError? {
     let effects = hear(
-      .commit(Commit(mark: mark(version, term: term), mandate: mandate ?? self.mandate(term: term), assignments: [claimed])))
+      .commit(
+        Commit(mark: mark(version, term: term), mandate: mandate ?? self.mandate(term: term), assignments: [claimed])))
     for case .send(.committed(let answer), _) in flat(effects) { return answer.rejected.first?.reason }
-    fatalError("a commit is always answered")
+    preconditionFailure("a commit is always answered")
   }
 
   mutating func commit(_ assignment: Assignment) -> AssignmentError? {
@@ -136,7 +140,8 @@ struct Counter {
   @Test("expired, beyond the skew that clocks may have") mutating func expired() {
     _ = counter.reserve()
     #expect(counter.commit(counter.assignment(expires: 1_000_000 - 29_000)) == nil)
-    #expect(counter.commit(counter.assignment(expires: 1_000_000 - 31_000)) == .expired(WallTime(milliseconds: 969_000)))
+    #expect(
+      counter.commit(counter.assignment(expires: 1_000_000 - 31_000)) == .expired(WallTime(milliseconds: 969_000)))
   }
 
   @Test("of an old term, also after a restart: the fence was on disk before anything was done")
@@ -164,7 +169,8 @@ struct Counter {
       counter.commit(counter.signed(counter.assignment(mandate: thin)), mandate: thin)
         == .mandateInvalid("two votes where three are a quorum"))
     let others = counter.mandate(by: counter.other.id)
-    guard case .mandateInvalid = counter.commit(counter.signed(counter.assignment(mandate: others)), mandate: others) else {
+    guard case .mandateInvalid = counter.commit(counter.signed(counter.assignment(mandate: others)), mandate: others)
+    else {
       Issue.record("a mandate makes its candidate the manager, nobody else")
       return
     }
@@ -267,7 +273,8 @@ struct Counter {
       return
     }
     if resource == .up || resource == .down {
-      _ = counter.desk.handle(.capacity(Capacity(slots: 4, cores: 4, memory: 1 << 33)), at: counter.now, in: counter.context)
+      _ = counter.desk.handle(
+        .capacity(Capacity(slots: 4, cores: 4, memory: 1 << 33)), at: counter.now, in: counter.context)
       #expect((try? counter.reserve(version: 2, demand: demand).result.get()) != nil)
     }
   }
@@ -299,7 +306,8 @@ struct Counter {
         request: counter.request, term: Term(1), mandate: TestMandate.digest(counter.mandate()), node: node, version: 1,
         ordinal: 7, work: .delivery(output: "main", stream: input),
         inputs: [
-          InputAssignment(stream: input, upstreams: [Provider(node: publisher, address: PeerAddress(host: "10.0.0.1", port: 1))])
+          InputAssignment(
+            stream: input, upstreams: [Provider(node: publisher, address: PeerAddress(host: "10.0.0.1", port: 1))])
         ], expires: WallTime(milliseconds: 50_000_000)), by: counter.manager)
     return AuthorizationBytes.encoded(subscriber, mandate: counter.mandate())
   }
@@ -317,13 +325,15 @@ struct Counter {
     #expect(effects.contains(.closeGroup(stream)))
   }
 
-  @Test("a subscriber gets in with its own assignment that names stream and node, not otherwise") mutating func subscribers() {
+  @Test("a subscriber gets in with its own assignment that names stream and node, not otherwise")
+  mutating func subscribers() {
     _ = counter.reserve()
     _ = counter.commit(counter.assignment())
     let (stream, me, you) = (counter.work().stream, counter.keys.id, counter.other.id)
     func ask(_ subscriber: NodeID, _ stream: StreamKey, _ bytes: [UInt8]) -> Result<RequestID, AuthorizationError> {
       var desk = counter.desk
-      return desk.authorize(subscriber: subscriber, stream: stream, showing: bytes, at: counter.now, in: counter.context)
+      return desk.authorize(
+        subscriber: subscriber, stream: stream, showing: bytes, at: counter.now, in: counter.context)
     }
     #expect(ask(you, stream, shown(stream, to: you, publisher: me)) == .success(counter.request))
     #expect(ask(me, stream, shown(stream, to: you, publisher: me)) == .failure(.assignment(.notForThisNode(you))))

@@ -182,7 +182,8 @@ import Vocabulary
 
   // MARK: Succession
 
-  @Test("a successor adopts the newest snapshot under its own term, and no node opens or closes anything") func successor() {
+  @Test("a successor adopts the newest snapshot under its own term, and no node opens or closes anything")
+  func successor() {
     var (yard, order) = running(manager: 6, peers: 8)
     let started = yard.peers.values.map(\.workersStarted)
     yard.trace = []
@@ -210,7 +211,8 @@ import Vocabulary
   @Test("a successor that finds the end on record releases what is left") func endAdopted() {
     var (yard, order) = running()
     let content = RecordedService(
-      phase: .ended, version: 9, plan: yard.manager(of: order.request)!.current!, endedOutputs: [], problem: "", repairs: 0
+      phase: .ended, version: 9, plan: yard.manager(of: order.request)!.current!, endedOutputs: [], problem: "",
+      repairs: 0
     ).encoded()
     yard.elect(3, for: order, term: 2, snapshot: content)
     yard.run(for: .seconds(2))

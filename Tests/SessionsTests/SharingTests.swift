@@ -37,7 +37,9 @@ import Vocabulary
     #expect(yard.manager(of: second.request)?.current?[mux]?.isShared == true)
   }
 
-  @Test("it is so when the two plans name different nodes, and when electors told each of the other", arguments: [false, true])
+  @Test(
+    "it is so when the two plans name different nodes, and when electors told each of the other",
+    arguments: [false, true])
   func crossed(bothTold: Bool) {
     var yard = Yard(peers: 8)
     let (first, second) = (order(1, in: yard, portal: 6), order(2, in: yard, portal: 7))

@@ -49,7 +49,9 @@ struct Storm {
     let capacity = capacity
     yard.run(for: duration) { yard in
       for (node, peer) in yard.peers where node != yard.peers.keys[0] {
-        if peer.groups.count > capacity.slots { found.append("\(yard.name(node)) runs \(peer.groups.count) groups in \(capacity.slots) slots") }
+        if peer.groups.count > capacity.slots {
+          found.append("\(yard.name(node)) runs \(peer.groups.count) groups in \(capacity.slots) slots")
+        }
       }
     }
     faults += found.prefix(3)
@@ -70,7 +72,8 @@ struct Storm {
     }
     #expect(storm.yard.isStreaming, "seed \(seed)")
     for (node, peer) in storm.yard.peers where peer.isAlive {
-      #expect(Set(peer.desk.groups.keys) == Set(peer.groups.keys), "books and workers of \(storm.yard.name(node)) differ")
+      #expect(
+        Set(peer.desk.groups.keys) == Set(peer.groups.keys), "books and workers of \(storm.yard.name(node)) differ")
     }
     for order in storm.orders {
       for node in storm.yard.peers.keys { storm.yard.manage(.endRequested, order.request, at: node) }

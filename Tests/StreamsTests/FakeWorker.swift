@@ -74,7 +74,9 @@ struct FakeWorker {
   static let format = MediaFormat(kind: .video, codec: "fake", timeBase: Rational(1))
 
   /// Time until the next step; a source is paced.
-  func pause(_ microseconds: Int) -> Duration { .microseconds(isSource && hasFormat ? shape.pace + microseconds / 8 : microseconds) }
+  func pause(_ microseconds: Int) -> Duration {
+    .microseconds(isSource && hasFormat ? shape.pace + microseconds / 8 : microseconds)
+  }
 
   mutating func take(_ command: WorkerCommand) {
     switch command {
@@ -182,6 +184,9 @@ struct FakeClient {
   var hasEnded = false
   var isStuck = false
   var lastWritten = Instant.zero
+  var lastReceived = Instant.zero
+  /// The longest time between two packets.
+  var worstGap = Duration.zero
   private var hasFormat = false
 
   init(expected: [UInt64], from next: UInt64 = 0) {

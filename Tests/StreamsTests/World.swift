@@ -39,6 +39,8 @@ struct World {
   var problems: [String] = []
   /// Every message and report, for golden traces; nil: not wanted.
   var trace: [String]?
+  /// Workers that had to begin at the start of their inputs for an output further on: right, but slow.
+  var coldStarts = 0
   var worstWindow = 0
   var worstQueue = 0
   /// Whether a dead node's links close at once, or it just falls silent.
@@ -94,7 +96,9 @@ struct World {
       note("\(World.name(from)) → \(World.name(to))  \(World.describe(message))")
       tell(to, .message(message, from: World.id(from)))
       if sabotage == .acknowledgeOnReceipt, case .packet(let packet) = message.body {
-        tell(from, .message(StreamMessage(message.subscription, .acknowledge(below: packet.position.next)), from: World.id(to)))
+        tell(
+          from,
+          .message(StreamMessage(message.subscription, .acknowledge(below: packet.position.next)), from: World.id(to)))
       }
     case .step(let site, let life, let id):
       guard sites[site].life == life, sites[site].isAlive else { return }
@@ -111,9 +115,11 @@ struct World {
     case .send(let message, let peer): send(message, from: site, to: World.number(peer))
     case .authorize(let token, _, let key, let assignment):
       let isGood = assignment == World.assignment(for: key, at: site)
-      later(.input(site, life: sites[site].life, isGood ? .authorized(token) : .unauthorized(token, "not for this node")))
+      later(
+        .input(site, life: sites[site].life, isGood ? .authorized(token) : .unauthorized(token, "not for this node")))
     case .startWorker(let id, let job):
       note("\(World.name(site)) starts \(id) at \(job.resumeAt.map { "\($0)" } ?? "the beginning")")
+      if job.resumeAt != nil, job.origins.isEmpty { coldStarts += 1 }
       sites[site].workers[id] = FakeWorker(job: job, isForgetful: sabotage == .forgetMemory)
       wake(id, at: site)
     case .toWorker(let id, let command):
@@ -126,7 +132,7 @@ struct World {
     case .deliver(let sink, let delivery): deliver(delivery, to: sink, at: site)
     case .report(let report):
       reports.append((now, site, report))
-      note("\(World.name(site)) reports \(report)")
+      note("\(World.name(site)) reports: \(World.describe(report))")
     case .setTimer(.pulse, let due):
       sites[site].timer += 1
       queue.push(.pulse(site, life: sites[site].life, sites[site].timer), at: due)
@@ -149,8 +155,16 @@ struct World {
 
   private mutating func deliver(_ delivery: Delivery, to sink: SinkID, at site: Int) {
     guard var client = clients[sink] else { return }
-    if let problem = client.take(delivery) { problems.append("\(sink) at \(now.nanoseconds / 1_000_000) ms: \(problem)") }
-    if sabotage == .deliverTwice, client.received == 20, let problem = client.take(delivery) { problems.append(problem) }
+    if case .packet = delivery {
+      if client.received > 0 { client.worstGap = max(client.worstGap, now - client.lastReceived) }
+      client.lastReceived = now
+    }
+    if let problem = client.take(delivery) {
+      problems.append("\(sink) at \(now.nanoseconds / 1_000_000) ms: \(problem)")
+    }
+    if sabotage == .deliverTwice, client.received == 20, let problem = client.take(delivery) {
+      problems.append(problem)
+    }
     clients[sink] = client
     guard case .packet(let packet) = delivery, !client.isStuck else { return }
     let due = now + .microseconds(200 + random.index(below: 4_000))
@@ -227,10 +241,26 @@ struct World {
     trace?.append("\(String(repeating: " ", count: max(0, 5 - "\(milliseconds)".count)))\(milliseconds) ms  \(line())")
   }
 
+  private static func describe(_ report: StreamReport) -> String {
+    func stream(_ key: StreamKey) -> String { "stream \(key.hash.bytes[31])" }
+    func place(_ position: Position?) -> String { position.map { "\($0)" } ?? "the beginning" }
+    return switch report {
+    case .activated(let key, let at): "\(stream(key)) activated at \(place(at))"
+    case .producing(let key, let from): "\(stream(key)) produced from \(from)"
+    case .switched(_, let key, let from, let to, let trouble, let at):
+      "\(stream(key)) now from \(name(number(to))) instead of \(name(number(from))) at \(place(at)): \(trouble)"
+    case .resumed(_, let key, let from, let at, let gap):
+      "\(stream(key)) resumed from \(name(number(from))) at \(at) after \(gap.nanoseconds / 1_000_000) ms"
+    case .finished(let key): "\(stream(key)) finished"
+    default: "\(report)"
+    }
+  }
+
   private static func describe(_ message: StreamMessage) -> String {
     let words =
       switch message.body {
-      case .subscribe(let wish): "subscribe from \(wish.from), origins \(wish.origins.map { "\($0.input):\($0.position)" })"
+      case .subscribe(let wish):
+        "subscribe to stream \(wish.key.hash.bytes[31]) from \(wish.from), origins \(wish.origins.map { "\($0.input):\($0.position)" })"
       case .credit(let upTo): "credit up to \(upTo)"
       case .acknowledge(let position): "acknowledge below \(position)"
       case .unsubscribe(let finished): finished ? "unsubscribe, finished" : "unsubscribe"
@@ -239,6 +269,7 @@ struct World {
       case .preamble(let format): "preamble \(format.codec)"
       case .packet(let packet): "packet \(packet.position)"
       case .beat: "beat"
+      case .alive: "alive"
       case .end(let last): "end after \(last.map { "\($0)" } ?? "nothing")"
       }
     return "\(message.subscription) \(words)"

@@ -99,7 +99,8 @@ final class AudioResample: Component {
     rate = try parameters.integer("rate", default: 48_000, in: 8_000...192_000)
     channels = try parameters.integer("channels", default: 2, in: 1...2)
     guard rate % 50 == 0 else {
-      throw MediaFailure(.unsupported, "audio.resample: parameter “rate” is \(rate) where a multiple of 50 Hz was expected")
+      throw MediaFailure(
+        .unsupported, "audio.resample: parameter “rate” is \(rate) where a multiple of 50 Hz was expected")
     }
   }
 

@@ -56,7 +56,9 @@ final class ContainerMux: Component {
   func open(_ input: Int, _ format: MediaFormat) throws {
     guard container.codecs.contains(format.codec) else {
       throw MediaFailure(
-        .unsupported, "\(container.name) holds \(container.codecs.sorted().joined(separator: " and ")), not \(format.codec)", stage: stage)
+        .unsupported,
+        "\(container.name) holds \(container.codecs.sorted().joined(separator: " and ")), not \(format.codec)",
+        stage: stage)
     }
     tracks[input].format = format
     try begin()
@@ -115,7 +117,8 @@ final class ContainerMux: Component {
   private func earliestTrack() -> Int? {
     tracks.indices.filter { !tracks[$0].queue.isEmpty }.min { a, b in
       let order = av_compare_ts(
-        tracks[a].queue[0].timestamp, tracks[a].format!.timeBase.av, tracks[b].queue[0].timestamp, tracks[b].format!.timeBase.av)
+        tracks[a].queue[0].timestamp, tracks[a].format!.timeBase.av, tracks[b].queue[0].timestamp,
+        tracks[b].format!.timeBase.av)
       return order == 0 ? a < b : order < 0
     }
   }
@@ -151,13 +154,17 @@ final class ContainerMux: Component {
       try writer!.write(
         bytes, track: tracks[track].number, timestamp: element.timestamp, duration: element.duration, isKey: isKey)
     }
-    if container.muxer == "webm", let (track, element) = filling.last(where: { tracks[$0.track].format?.kind == .audio }) {
+    if container.muxer == "webm",
+      let (track, element) = filling.last(where: { tracks[$0.track].format?.kind == .audio })
+    {
       // FFmpeg keeps the latest sound back in case a key frame follows; an empty packet brings it out.
       try writer!.write([], track: tracks[track].number, timestamp: element.timestamp, duration: 0, isKey: true)
     }
     if last { try writer!.finish() } else { try writer!.cut() }
     var bytes = writer!.takeBytes()
-    if container.muxer == "ogg" { OggPages.renumber(&bytes, first: OggPages.headerPages + UInt32(truncatingIfNeeded: chunk)) }
+    if container.muxer == "ogg" {
+      OggPages.renumber(&bytes, first: OggPages.headerPages + UInt32(truncatingIfNeeded: chunk))
+    }
 
     let start = milliseconds(first.timestamp, firstTrack)
     let end = filling.map { milliseconds($0.element.timestamp + $0.element.duration, $0.track) }.max() ?? start

@@ -60,8 +60,12 @@ enum MediaTypes {
     guard format.codec == "h264" else { return format.codec }
     // Profile, constraints and level are the three bytes after the start code and type of the sequence parameter set.
     let bytes = format.extradata
-    guard let start = bytes.indices.first(where: { $0 + 6 < bytes.count && bytes[$0..<$0 + 3].elementsEqual([0, 0, 1]) && bytes[$0 + 3] & 31 == 7 })
+    guard
+      let start = bytes.indices.first(where: {
+        $0 + 6 < bytes.count && bytes[$0..<$0 + 3].elementsEqual([0, 0, 1]) && bytes[$0 + 3] & 31 == 7
+      })
     else { return "avc1" }
-    return "avc1." + bytes[start + 4..<start + 7].map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+    return "avc1."
+      + bytes[start + 4..<start + 7].map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
   }
 }

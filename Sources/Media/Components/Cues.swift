@@ -16,7 +16,8 @@ enum CueGrid {
   /// The element at `index`.
   static func element(_ index: UInt64, _ cues: [Cue], before: [Origin], after: [Origin]) -> Element {
     Element(
-      index: index, timestamp: Int64(index) * slotMilliseconds, duration: slotMilliseconds, before: before, after: after,
+      index: index, timestamp: Int64(index) * slotMilliseconds, duration: slotMilliseconds, before: before,
+      after: after,
       content: .cues(cues))
   }
 
@@ -40,7 +41,9 @@ enum CueGrid {
     for cue in try Field.list(wire.cues, "CueSlot.cues", limit: MediaLimits.cuesPerSlot) {
       let start = try Field.number(cue.start, "CueSlot.cues.start", in: 0...1_000_000_000_000)
       guard cue.end > start else { throw InvalidMessage("CueSlot.cues.end", "\(cue.end) is not after \(start)") }
-      cues.append(Cue(start: start, end: cue.end, text: try Field.text(cue.text, "CueSlot.cues.text", limit: MediaLimits.cueBytes)))
+      cues.append(
+        Cue(
+          start: start, end: cue.end, text: try Field.text(cue.text, "CueSlot.cues.text", limit: MediaLimits.cueBytes)))
     }
     return cues
   }
@@ -134,7 +137,8 @@ final class WebVTT: Component {
       return String(repeating: "0", count: max(0, digits - text.count)) + text
     }
     let seconds = milliseconds / 1000
-    return "\(padded(seconds / 3600, 2)):\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2)).\(padded(milliseconds % 1000, 3))"
+    return
+      "\(padded(seconds / 3600, 2)):\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2)).\(padded(milliseconds % 1000, 3))"
   }
 
   /// Text that cannot be taken for markup, for a cue's timing or for the cue's end (an empty line).

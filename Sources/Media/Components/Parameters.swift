@@ -40,7 +40,8 @@ struct Parameters {
   init(of stage: StageSpec) { self.stage = stage }
 
   /// An integer within `range`; `fallback` where the parameter is absent, refused where there is none.
-  func integer(_ name: String, default fallback: Int64? = nil, in range: ClosedRange<Int64>) throws(MediaFailure) -> Int {
+  func integer(_ name: String, default fallback: Int64? = nil, in range: ClosedRange<Int64>) throws(MediaFailure) -> Int
+  {
     switch stage[name] {
     case .integer(let value) where range.contains(value): return Int(value)
     case nil: if let fallback { return Int(fallback) }
@@ -59,7 +60,9 @@ struct Parameters {
   }
 
   /// Text, one of `choices` where there are any.
-  func text(_ name: String, default fallback: String? = nil, oneOf choices: [String] = []) throws(MediaFailure) -> String {
+  func text(_ name: String, default fallback: String? = nil, oneOf choices: [String] = []) throws(MediaFailure)
+    -> String
+  {
     switch stage[name] {
     case .text(let value) where choices.isEmpty || choices.contains(value): return value
     case nil: if let fallback { return fallback }
@@ -79,6 +82,7 @@ struct Parameters {
 
   private func refusal(_ name: String, _ expected: String) -> MediaFailure {
     let found = stage[name].map { "is \($0)" } ?? "is missing"
-    return MediaFailure(.unsupported, "\(stage.component): parameter “\(name)” \(found) where \(expected) was expected", stage: stage.id)
+    return MediaFailure(
+      .unsupported, "\(stage.component): parameter “\(name)” \(found) where \(expected) was expected", stage: stage.id)
   }
 }

@@ -47,7 +47,10 @@ final class SourceAudio: FileLeaf {
     let parameters = file.stream.pointee.codecpar.pointee
     guard parameters.sample_rate > 0, parameters.ch_layout.nb_channels > 0,
       let factor = [1, 2, 5, 10, 25, 50].first(where: { Int(parameters.sample_rate) * $0 % 50 == 0 })
-    else { throw MediaFailure(.unsupported, "source.audio: nothing of track \(file.streamIndex) can be decoded", stage: file.stageID) }
+    else {
+      throw MediaFailure(
+        .unsupported, "source.audio: nothing of track \(file.streamIndex) can be decoded", stage: file.stageID)
+    }
     format.sampleRate = Int(parameters.sample_rate) * factor
     format.channels = min(2, Int(parameters.ch_layout.nb_channels))
     format.timeBase = Rational(1, Int64(format.sampleRate))!
@@ -75,7 +78,9 @@ final class SourceAudio: FileLeaf {
 
   func pump(now: Instant) throws -> Pumped {
     if let element = ready {
-      if let moment = file.pace.wait(for: .milliseconds(Int64(element.index) * 20), now: now) { return .notBefore(moment) }
+      if let moment = file.pace.wait(for: .milliseconds(Int64(element.index) * 20), now: now) {
+        return .notBefore(moment)
+      }
       ready = nil
       try outlet.give(element)
       return .progressed
@@ -97,10 +102,10 @@ final class SourceAudio: FileLeaf {
   private func feed() throws {
     guard !isDraining else { return }
     if let packet = file.next() {
-      _ = try decoder.send(packet)
+      try decoder.send(packet)
     } else {
       isDraining = true
-      _ = try decoder.send(nil)
+      try decoder.send(nil)
     }
   }
 
@@ -129,7 +134,8 @@ final class SourceAudio: FileLeaf {
       if time < wanted.timestamp { return }
       if time > wanted.timestamp { return try look(for: wanted) }
       let slot = Int64(format.slotSamples)
-      var fresh = SlotTimeline(slot: format.slotSamples, channels: format.channels, next: UInt64((wanted.sample + slot - 1) / slot))
+      var fresh = SlotTimeline(
+        slot: format.slotSamples, channels: format.channels, next: UInt64((wanted.sample + slot - 1) / slot))
       anchors.append(wanted)
       fresh.put(samples, at: wanted.sample)
       timeline = fresh
@@ -169,7 +175,8 @@ final class SourceAudio: FileLeaf {
     let takes = (raw.sample_rate, raw.format, raw.ch_layout.nb_channels)
     if takes != resamplerTakes {
       resampler = try Resampler(
-        layout: raw.ch_layout, format: AVSampleFormat(raw.format), rate: Int(raw.sample_rate), toRate: format.sampleRate,
+        layout: raw.ch_layout, format: AVSampleFormat(raw.format), rate: Int(raw.sample_rate),
+        toRate: format.sampleRate,
         toChannels: format.channels)
       resamplerTakes = takes
     }

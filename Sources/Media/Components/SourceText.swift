@@ -30,7 +30,9 @@ final class SourceText: FileLeaf {
       descriptor.pointee.props & AV_CODEC_PROP_TEXT_SUB != 0
     else {
       let name = String(cString: mr_codec_name(parameters.pointee.codec_id))
-      throw MediaFailure(.unsupported, "source.text: captions of track \(file.streamIndex) are pictures (\(name)), not text", stage: file.stageID)
+      throw MediaFailure(
+        .unsupported, "source.text: captions of track \(file.streamIndex) are pictures (\(name)), not text",
+        stage: file.stageID)
     }
     decoder = try Decoder(parameters, timeBase: file.stream.pointee.time_base, lowDelay: false)
   }
@@ -65,7 +67,8 @@ final class SourceText: FileLeaf {
       Origin(input: input, position: Position(index), timestamp: Int64(index) * CueGrid.slotMilliseconds)
     }
     try outlet.give(
-      CueGrid.element(next, Array(due.prefix(MediaLimits.cuesPerSlot)), before: [origin(next)], after: [origin(next + 1)]))
+      CueGrid.element(
+        next, Array(due.prefix(MediaLimits.cuesPerSlot)), before: [origin(next)], after: [origin(next + 1)]))
     next += 1
     return .progressed
   }
@@ -80,8 +83,11 @@ final class SourceText: FileLeaf {
     var found: Int32 = 0
     guard avcodec_decode_subtitle2(decoder.context, &subtitle, &found, packet.pointer) >= 0, found != 0 else { return }
     defer { avsubtitle_free(&subtitle) }
-    let text = (0..<Int(subtitle.num_rects)).compactMap { subtitle.rects[$0].flatMap { Self.plain($0.pointee) } }
-      .joined(separator: "\n")
+    let isASS = decoder.context.pointee.codec_id == AV_CODEC_ID_ASS
+    let text = (0..<Int(subtitle.num_rects)).compactMap {
+      subtitle.rects[$0].flatMap { Self.plain($0.pointee, dropsComments: isASS) }
+    }
+    .joined(separator: "\n")
     let start = file.timeBase.rescale(packet.pointer.pointee.pts - file.zero, to: CueGrid.timeBase)
     guard !text.isEmpty, start < Int64(MediaLimits.jump.milliseconds) * 1_000 else { return }
     let shown = file.timeBase.rescale(packet.pointer.pointee.duration, to: CueGrid.timeBase)
@@ -92,14 +98,39 @@ final class SourceText: FileLeaf {
   }
 
   /// A decoded caption's words: FFmpeg gives all kinds as lines of ASS, nine fields and the text with its markup.
-  private static func plain(_ rectangle: AVSubtitleRect) -> String? {
+  private static func plain(_ rectangle: AVSubtitleRect, dropsComments: Bool) -> String? {
     if rectangle.ass == nil { return rectangle.text.map { String(cString: $0) } }
     let fields = String(cString: rectangle.ass).split(separator: ",", maxSplits: 8, omittingEmptySubsequences: false)
     guard fields.count == 9 else { return nil }
-    let words = fields[8].replacing(/\{[^}]*\}/, with: "").replacing("\\N", with: "\n").replacing("\\n", with: "\n")
-      .replacing("\\h", with: " ")
-    let lines = words.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    let words = unescaped(fields[8], dropsComments: dropsComments)
+    let lines = words.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.filter {
+      !$0.isEmpty
+    }
     let text = lines.joined(separator: "\n")
     return text.utf8.count <= MediaLimits.cueBytes ? text : String(text.prefix(MediaLimits.cueBytes / 4))
+  }
+
+  /// The text of an ASS event without its escapes and `{\…}` markup; braces without a backslash are comments in ASS files, text elsewhere.
+  private static func unescaped(_ event: Substring, dropsComments: Bool) -> String {
+    var text = ""
+    var rest = event
+    while let character = rest.popFirst() {
+      switch (character, rest.first) {
+      case ("\\", "N"), ("\\", "n"):
+        rest.removeFirst()
+        text.append("\n")
+      case ("\\", "h"):
+        rest.removeFirst()
+        text.append(" ")
+      case ("\\", let escaped?) where "{}\\".contains(escaped):
+        rest.removeFirst()
+        text.append(escaped)
+      case ("{", let next) where next == "\\" || dropsComments:
+        guard let end = rest.firstIndex(of: "}") else { return text + "{" + rest }
+        rest = rest[rest.index(after: end)...]
+      default: text.append(character)
+      }
+    }
+    return text
   }
 }

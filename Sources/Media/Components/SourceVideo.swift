@@ -44,7 +44,9 @@ final class SourceVideo: FileLeaf {
     self.first = first
     var format = MediaFormat(file.stream.pointee.codecpar.pointee, timeBase: file.timeBase, frameRate: nil)
     guard format.width > 0, format.height > 0, format.avPixelFormat != nil else {
-      throw MediaFailure(.unsupported, "source.video: nothing of track \(file.streamIndex) (\(format.codec)) can be decoded", stage: file.stageID)
+      throw MediaFailure(
+        .unsupported, "source.video: nothing of track \(file.streamIndex) (\(format.codec)) can be decoded",
+        stage: file.stageID)
     }
     (format.codec, format.extradata) = (MediaFormat.Uncompressed.video, [])
     format.frameRate = FrameRates.constant(of: file.stream)
@@ -83,7 +85,9 @@ final class SourceVideo: FileLeaf {
       if let damage = file.damage {
         onDamage(damage)
       } else if frames == 0, packets > 0 {
-        onDamage(MediaFailure(.unsupported, "source.video: no frame of \(packets) packets could be decoded", stage: file.stageID))
+        onDamage(
+          MediaFailure(
+            .unsupported, "source.video: no frame of \(packets) packets could be decoded", stage: file.stageID))
       }
       try outlet.end()
       return .ended
@@ -95,10 +99,10 @@ final class SourceVideo: FileLeaf {
     guard !isDraining else { return }
     if let packet = file.next() {
       packets += 1
-      _ = try decoder.send(packet)
+      try decoder.send(packet)
     } else {
       isDraining = true
-      _ = try decoder.send(nil)
+      try decoder.send(nil)
     }
   }
 

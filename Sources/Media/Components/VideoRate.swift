@@ -84,7 +84,8 @@ final class VideoRate: Component {
     let needs = element.before + [marks.note(0, UInt64(bitPattern: firstSlot))]
     try outlet.give(
       Element(
-        index: UInt64(slot - firstSlot), timestamp: slot, duration: 1, before: needs, after: needs, content: .picture(picture)))
+        index: UInt64(slot - firstSlot), timestamp: slot, duration: 1, before: needs, after: needs,
+        content: .picture(picture)))
   }
 
   private func slot(of timestamp: Int64) -> Int64 {

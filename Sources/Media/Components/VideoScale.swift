@@ -54,7 +54,9 @@ final class Fitting {
 
   func fit(_ picture: Picture) throws -> Picture {
     let wanted = target.avPixelFormat?.rawValue ?? -1
-    if picture.width == target.width, picture.height == target.height, picture.pixelFormat.rawValue == wanted { return picture }
+    if picture.width == target.width, picture.height == target.height, picture.pixelFormat.rawValue == wanted {
+      return picture
+    }
     let takes = (picture.width, picture.height, picture.pixelFormat.rawValue)
     if graphTakes != takes {
       var format = target

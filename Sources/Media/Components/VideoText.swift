@@ -7,7 +7,8 @@ enum DrawnText {
   /// The first of the usual places that has a plain sans-serif face; nil leaves the choice to fontconfig, which is slow to start.
   static let fontFile: String? = [
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "/usr/share/fonts/dejavu/DejaVuSans.ttf",
-    "/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf", "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
+    "/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf",
+    "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
     "/Library/Fonts/Arial Unicode.ttf",
   ].first { FileManager.default.fileExists(atPath: $0) }
 
@@ -46,8 +47,11 @@ final class VideoOverlay: Component {
     let size = try parameters.integer("size", default: 24, in: 6...400)
     let color = try parameters.text("color", default: "white")
     var parsed: (UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0)
-    guard color != "random", withUnsafeMutableBytes(of: &parsed, { av_parse_color($0.baseAddress, color, -1, nil) }) >= 0 else {
-      throw MediaFailure(.unsupported, "video.overlay: parameter “color” is “\(color)” where a colour's name or #RRGGBB was expected")
+    guard color != "random",
+      withUnsafeMutableBytes(of: &parsed, { av_parse_color($0.baseAddress, color, -1, nil) }) >= 0
+    else {
+      throw MediaFailure(
+        .unsupported, "video.overlay: parameter “color” is “\(color)” where a colour's name or #RRGGBB was expected")
     }
     filters = try parameters.text("text").split(whereSeparator: \.isNewline).enumerated().compactMap { number, line in
       let text = DrawnText.printable(line)

@@ -4,6 +4,8 @@ import Vocabulary
 /// Owns a decoder: one thread, no more delay than the codec itself has.
 struct Decoder: ~Copyable {
   let context: UnsafeMutablePointer<AVCodecContext>
+  private var isDraining = false
+  private var errorsWhileDraining = 0
 
   /// - Parameters:
   ///   - parameters: of the stream, extradata included.
@@ -34,22 +36,27 @@ struct Decoder: ~Copyable {
     avcodec_free_context(&owned)
   }
 
-  /// Hands over a packet; nil starts draining. False where the packet was damaged: decoding goes on with the next.
-  mutating func send(_ packet: CodedPacket?) throws(AVFailure) -> Bool {
+  /// Hands over a packet; nil starts draining. Damage is passed over, as in ``receive(_:)``: decoding goes on with the next packet.
+  mutating func send(_ packet: CodedPacket?) throws(AVFailure) {
+    isDraining = packet == nil
     let code = avcodec_send_packet(context, packet?.pointer)
-    if code == MR_INVALIDDATA { return false }
-    try check(code, "decoding")
-    return true
+    if code == MR_ENOMEM { throw AVFailure(code, "decoding") }
   }
 
-  /// Takes the next frame. Damage is passed over like a frame that never was.
+  /// Takes the next frame. Decoders report damage by all kinds of codes: each counts as a frame that never was.
   mutating func receive(_ picture: Picture) throws(AVFailure) -> Step {
     let code = avcodec_receive_frame(context, picture.pointer)
-    return code == MR_INVALIDDATA ? .wantsInput : try step(code, "decoding")
+    switch code {
+    case 0...: return .done
+    case MR_AGAIN: return isDraining ? .ended : .wantsInput
+    case MR_EOF: return .ended
+    case MR_ENOMEM: throw AVFailure(code, "decoding")
+    default:
+      guard isDraining else { return .wantsInput }
+      errorsWhileDraining += 1
+      return errorsWhileDraining > 64 ? .ended : .wantsInput
+    }
   }
-
-  /// Forgets what it holds, after a seek.
-  mutating func flush() { avcodec_flush_buffers(context) }
 }
 
 /// Owns an encoder that gives one packet a frame, at once.
@@ -82,7 +89,9 @@ struct Encoder: ~Copyable {
   }
 
   /// Hands over a frame; nil starts draining.
-  mutating func send(_ picture: Picture?) throws(AVFailure) { try check(avcodec_send_frame(context, picture?.pointer), "encoding") }
+  mutating func send(_ picture: Picture?) throws(AVFailure) {
+    try check(avcodec_send_frame(context, picture?.pointer), "encoding")
+  }
 
   /// Takes the next packet.
   mutating func receive(_ packet: CodedPacket) throws(AVFailure) -> Step {

@@ -29,7 +29,8 @@ struct ContainerWriter: ~Copyable {
       av_malloc(Int(room))!.assumingMemoryBound(to: UInt8.self), room, 1, buffer.toOpaque(), nil,
       { opaque, bytes, count in
         guard let opaque, let bytes else { return MR_EINVAL }
-        Unmanaged<Buffer>.fromOpaque(opaque).takeUnretainedValue().bytes += UnsafeBufferPointer(start: bytes, count: Int(count))
+        Unmanaged<Buffer>.fromOpaque(opaque).takeUnretainedValue().bytes += UnsafeBufferPointer(
+          start: bytes, count: Int(count))
         return count
       }, nil)!
     io.pointee.seekable = 0
@@ -58,7 +59,8 @@ struct ContainerWriter: ~Copyable {
   deinit { Self.free(context, io, buffer) }
 
   private static func free(
-    _ context: UnsafeMutablePointer<AVFormatContext>, _ io: UnsafeMutablePointer<AVIOContext>, _ buffer: Unmanaged<Buffer>
+    _ context: UnsafeMutablePointer<AVFormatContext>, _ io: UnsafeMutablePointer<AVIOContext>,
+    _ buffer: Unmanaged<Buffer>
   ) {
     avformat_free_context(context)
     // The buffer may have been exchanged since it was handed over: free it through its owner.
@@ -95,8 +97,12 @@ struct ContainerWriter: ~Copyable {
   /// Opus packets shorter than their slot are told to end early.
   private func trim(_ packet: CodedPacket, duration: Int64, track: Int) throws {
     let parameters = context.pointee.streams[track]!.pointee.codecpar.pointee
-    guard parameters.codec_id == AV_CODEC_ID_OPUS, duration < Int64(parameters.frame_size), packet.pointer.pointee.size > 0 else { return }
-    guard let data = av_packet_new_side_data(packet.pointer, AV_PKT_DATA_SKIP_SAMPLES, 10) else { throw AVFailure(MR_ENOMEM, "muxing") }
+    guard parameters.codec_id == AV_CODEC_ID_OPUS, duration < Int64(parameters.frame_size),
+      packet.pointer.pointee.size > 0
+    else { return }
+    guard let data = av_packet_new_side_data(packet.pointer, AV_PKT_DATA_SKIP_SAMPLES, 10) else {
+      throw AVFailure(MR_ENOMEM, "muxing")
+    }
     let rate = Int64(parameters.sample_rate)
     let discard = UInt32((Int64(parameters.frame_size) - duration) * 48_000 / rate)
     for byte in 0..<10 { data[byte] = 0 }

@@ -17,7 +17,9 @@ struct Demuxer: ~Copyable {
     guard stat(path, &status) == 0 else {
       throw MediaFailure(.sourceMissing, "“\(name)”: \(String(cString: strerror(errno)))")
     }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw MediaFailure(.sourceMissing, "“\(name)” is not a regular file") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw MediaFailure(.sourceMissing, "“\(name)” is not a regular file")
+    }
     guard access(path, R_OK) == 0 else { throw MediaFailure(.sourceMissing, "“\(name)” may not be read") }
     guard status.st_size > 0 else { throw MediaFailure(.notMedia, "“\(name)” is empty") }
     let damage = Truncation.find(path: path)
@@ -52,7 +54,9 @@ struct Demuxer: ~Copyable {
 
   /// After a seek, timestamps are those of a reading from the start; elsewhere they are guesses.
   var seeksExactly: Bool {
-    ["matroska", "mov", "mpegts", "avi", "flv", "wav", "flac"].contains { container.split(separator: ",").contains(Substring($0)) }
+    ["matroska", "mov", "mpegts", "avi", "flv", "wav", "flac"].contains {
+      container.split(separator: ",").contains(Substring($0))
+    }
   }
 
   /// Spares the reading of tracks that nobody wants.
@@ -60,7 +64,9 @@ struct Demuxer: ~Copyable {
     for index in 0..<streamCount where index != kept { stream(index).pointee.discard = AVDISCARD_ALL }
   }
 
-  mutating func read(_ packet: CodedPacket) throws(AVFailure) -> Step { try step(av_read_frame(context, packet.pointer), "reading") }
+  mutating func read(_ packet: CodedPacket) throws(AVFailure) -> Step {
+    try step(av_read_frame(context, packet.pointer), "reading")
+  }
 
   /// Goes to a key frame at or before `timestamp` (in the stream's time base); false where the container cannot.
   mutating func seek(_ stream: Int, before timestamp: Int64) -> Bool {
@@ -115,8 +121,8 @@ enum Truncation {
       let length = head[offset].leadingZeroBitCount + 1
       guard offset + length <= head.count else { return nil }
       let all = head[offset..<offset + length].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      let value = all & (UInt64(1) << UInt64(7 * length)) - 1
-      return value == (UInt64(1) << UInt64(7 * length)) - 1 ? nil : (value, length)
+      let unknown = (UInt64(1) << UInt64(7 * length)) - 1
+      return all & unknown == unknown ? nil : (all & unknown, length)
     }
     guard let header = size(at: 4) else { return nil }
     let segment = 4 + header.length + Int(clamping: header.value)

@@ -27,10 +27,13 @@ struct FilterGraph: ~Copyable {
           name: "buffer",
           options: [
             "video_size": "\(format.width)x\(format.height)", "pix_fmt": format.pixelFormat,
-            "time_base": "1/1000", "pixel_aspect": "\(format.sampleAspect.numerator)/\(format.sampleAspect.denominator)",
+            "time_base": "1/1000",
+            "pixel_aspect": "\(format.sampleAspect.numerator)/\(format.sampleAspect.denominator)",
           ]), to: fresh)
       var last = input
-      for filter in filters + [Filter(name: "format", options: ["pix_fmts": pixelFormat]), Filter(name: "buffersink", options: [:])] {
+      for filter in filters + [
+        Filter(name: "format", options: ["pix_fmts": pixelFormat]), Filter(name: "buffersink", options: [:]),
+      ] {
         let next = try Self.add(filter, to: fresh)
         try check(avfilter_link(last, 0, next, 0), "linking the filter “\(filter.name)”")
         last = next

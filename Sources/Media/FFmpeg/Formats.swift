@@ -88,7 +88,9 @@ extension MediaFormat {
   }
 
   /// Runs `body` with codec parameters of this format.
-  func withCodecParameters<Result: ~Copyable>(_ body: (UnsafeMutablePointer<AVCodecParameters>) throws -> Result) throws -> Result {
+  func withCodecParameters<Result: ~Copyable>(_ body: (UnsafeMutablePointer<AVCodecParameters>) throws -> Result) throws
+    -> Result
+  {
     var parameters = avcodec_parameters_alloc()
     defer { avcodec_parameters_free(&parameters) }
     try fill(parameters!)

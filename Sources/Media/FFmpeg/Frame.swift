@@ -33,7 +33,9 @@ final class CodedPacket {
     self.init()
     try check(av_new_packet(pointer, Int32(bytes.count)), "av_new_packet")
     guard let data = pointer.pointee.data else { return }
-    bytes.withUnsafeBytes { UnsafeMutableRawPointer(data).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(data), byteCount: $0.count) }
+    bytes.withUnsafeBytes {
+      UnsafeMutableRawPointer(data).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(data), byteCount: $0.count)
+    }
   }
 
   deinit {

@@ -11,13 +11,17 @@ struct OpusCoder: ~Copyable {
   ///   - complexity: 0…10.
   init(rate: Int, channels: Int, bitrate: Int, complexity: Int, fec: Bool, dtx: Bool) throws {
     var code: Int32 = 0
-    guard let encoder = opus_encoder_create(Int32(rate), Int32(channels), OPUS_APPLICATION_AUDIO, &code), code == OPUS_OK else {
-      throw MediaFailure(.unsupported, "Opus takes 48, 24, 16, 12 or 8 kHz and one or two channels, not \(rate) Hz with \(channels)")
+    guard let encoder = opus_encoder_create(Int32(rate), Int32(channels), OPUS_APPLICATION_AUDIO, &code),
+      code == OPUS_OK
+    else {
+      throw MediaFailure(
+        .unsupported, "Opus takes 48, 24, 16, 12 or 8 kHz and one or two channels, not \(rate) Hz with \(channels)")
     }
     var lag: Int32 = 0
     let set = [
       mr_opus_set_bitrate(encoder, Int32(bitrate)), mr_opus_set_complexity(encoder, Int32(complexity)),
-      mr_opus_set_fec(encoder, fec ? 1 : 0), mr_opus_set_loss(encoder, fec ? 5 : 0), mr_opus_set_dtx(encoder, dtx ? 1 : 0),
+      mr_opus_set_fec(encoder, fec ? 1 : 0), mr_opus_set_loss(encoder, fec ? 5 : 0),
+      mr_opus_set_dtx(encoder, dtx ? 1 : 0),
       mr_opus_get_lookahead(encoder, &lag),
     ]
     if let refused = set.first(where: { $0 != OPUS_OK }) {

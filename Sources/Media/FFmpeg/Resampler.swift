@@ -42,7 +42,8 @@ struct Resampler: ~Copyable {
   /// The samples that a frame gives now; nil gives what is still inside.
   mutating func convert(_ frame: Picture?) throws -> [Float] {
     guard let frame else { return try convert(nil, samples: 0) }
-    let planes = UnsafeMutableRawPointer(frame.pointer.pointee.extended_data!).assumingMemoryBound(to: UnsafePointer<UInt8>?.self)
+    let planes = UnsafeMutableRawPointer(frame.pointer.pointee.extended_data!).assumingMemoryBound(
+      to: UnsafePointer<UInt8>?.self)
     return try convert(planes, samples: frame.pointer.pointee.nb_samples)
   }
 
@@ -54,10 +55,13 @@ struct Resampler: ~Copyable {
     }
   }
 
-  private mutating func convert(_ planes: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, samples: Int32) throws -> [Float] {
+  private mutating func convert(_ planes: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, samples: Int32) throws
+    -> [Float]
+  {
     let room = Int(swr_get_out_samples(context, samples)) + 64
     return try [Float](unsafeUninitializedCapacity: room * channels) { buffer, count in
-      var out: UnsafeMutablePointer<UInt8>? = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: UInt8.self)
+      var out: UnsafeMutablePointer<UInt8>? = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(
+        to: UInt8.self)
       count = Int(try check(swr_convert(context, &out, Int32(room), planes, samples), "resampling")) * channels
     }
   }

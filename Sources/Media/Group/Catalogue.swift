@@ -4,7 +4,8 @@ import Vocabulary
 enum Catalogue {
   /// All names, as announced to the node.
   static let names = [
-    "source.video", "source.audio", "source.text", "video.fps", "video.scale", "video.overlay", "video.burn", "video.vp8",
+    "source.video", "source.audio", "source.text", "video.fps", "video.scale", "video.overlay", "video.burn",
+    "video.vp8",
     "video.h264", "audio.resample", "audio.opus", "text.shift", "mux.webm", "mux.mp4", "mux.ogg", "mux.webvtt",
   ]
 
@@ -40,7 +41,9 @@ enum Catalogue {
       }
     guard inputs.contains(stage.inputs.count) else {
       throw MediaFailure(
-        .unsupported, "\(stage.component) takes \(inputs.lowerBound) to \(inputs.upperBound) inputs, not \(stage.inputs.count)", stage: stage.id)
+        .unsupported,
+        "\(stage.component) takes \(inputs.lowerBound) to \(inputs.upperBound) inputs, not \(stage.inputs.count)",
+        stage: stage.id)
     }
     return component
   }

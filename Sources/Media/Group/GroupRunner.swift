@@ -62,12 +62,14 @@ final class GroupRunner {
           switch input {
           case .stage(let id):
             guard let child = made.removeValue(forKey: id) else {
-              throw MediaFailure(.badMessage, "stage \(stage.id) takes from stage \(id), whose output is not free", stage: stage.id)
+              throw MediaFailure(
+                .badMessage, "stage \(stage.id) takes from stage \(id), whose output is not free", stage: stage.id)
             }
             return child
           case .socket(let socket):
             guard inlets[socket] == nil else {
-              throw MediaFailure(.badMessage, "stage \(stage.id) takes from socket \(socket), which another has", stage: stage.id)
+              throw MediaFailure(
+                .badMessage, "stage \(stage.id) takes from socket \(socket), which another has", stage: stage.id)
             }
             let inlet = SocketInlet(
               socket, passesPackets: component.takesPackets, deadlines: deadlines, onConsumed: onConsumed)

@@ -95,7 +95,7 @@ final class SocketInlet: Leaf {
     if !passesPackets {
       switch fresh.kind {
       case .video:
-        let unpacker = try VideoUnpacker(fresh)
+        let unpacker = try VideoUnpacker(fresh, as: outlet.format)
         video = unpacker
         output = unpacker.output
       case .audio:
@@ -104,7 +104,8 @@ final class SocketInlet: Leaf {
         output = unpacker.output
       case .text:
         guard fresh.codec == MediaFormat.Uncompressed.text else {
-          throw MediaFailure(.unsupported, "input \(socket): text as “\(fresh.codec)” where slots of cues were expected")
+          throw MediaFailure(
+            .unsupported, "input \(socket): text as “\(fresh.codec)” where slots of cues were expected")
         }
       case .muxed: throw MediaFailure(.unsupported, "input \(socket): muxed chunks are for clients, not for components")
       }
@@ -117,7 +118,9 @@ final class SocketInlet: Leaf {
     if let next {
       // What a switch of the upstream brings twice is dropped; what it leaves out cannot be made up.
       if index < next { return }
-      guard index == next else { throw MediaFailure(.gap, "input \(socket): position \(index) came where \(next) was due") }
+      guard index == next else {
+        throw MediaFailure(.gap, "input \(socket): position \(index) came where \(next) was due")
+      }
     } else if let latestStart, index > latestStart {
       throw MediaFailure(.gap, "input \(socket): begins at position \(index) where \(latestStart) was asked for")
     }
@@ -126,7 +129,8 @@ final class SocketInlet: Leaf {
 
     if packet.isKey || index == 0 { lastKey = index }
     let standsAlone = format.kind != .video || passesPackets || format.codec == MediaFormat.Uncompressed.video
-    let before = Origin(input: UInt32(socket), position: Position(standsAlone ? index : lastKey), timestamp: packet.timestamp)
+    let before = Origin(
+      input: UInt32(socket), position: Position(standsAlone ? index : lastKey), timestamp: packet.timestamp)
     let after = standsAlone ? Origin(input: UInt32(socket), position: Position(index + 1), timestamp: nil) : before
     var element = Element(
       index: index, timestamp: packet.timestamp, duration: packet.duration, before: [before], after: [after],
@@ -158,8 +162,9 @@ final class VideoUnpacker {
   private var inside: [Element] = []
   private var last: Picture?
 
-  init(_ format: MediaFormat) throws {
-    var output = format
+  /// - Parameter announced: what the components were told of this stream, where another format came before.
+  init(_ format: MediaFormat, as announced: MediaFormat? = nil) throws {
+    var output = announced ?? format
     (output.codec, output.extradata) = (MediaFormat.Uncompressed.video, [])
     guard output.width > 0, output.height > 0, output.avPixelFormat != nil else {
       throw MediaFailure(.badMessage, "a video's format without size or pixel format")
@@ -178,12 +183,12 @@ final class VideoUnpacker {
     packet.pointer.pointee.pts = Int64(element.index)
     packet.pointer.pointee.dts = Int64(element.index)
     if isKey { packet.pointer.pointee.flags |= AV_PKT_FLAG_KEY }
-    _ = try decoder.send(packet)
+    try decoder.send(packet)
     return try drain()
   }
 
   func finish() throws -> [Element] {
-    _ = try decoder.send(nil)
+    try decoder.send(nil)
     let rest = try drain()
     let lost = inside.compactMap { element in last.map { element.with(.picture($0)) } }
     inside = []
@@ -220,10 +225,12 @@ final class AudioUnpacker {
 
   init(_ format: MediaFormat, socket: UInt32, next: UInt64?) throws {
     guard format.sampleRate > 0, format.sampleRate % 50 == 0, (1...2).contains(format.channels) else {
-      throw MediaFailure(.unsupported, "sound at \(format.sampleRate) Hz with \(format.channels) channels does not divide into slots")
+      throw MediaFailure(
+        .unsupported, "sound at \(format.sampleRate) Hz with \(format.channels) channels does not divide into slots")
     }
     self.format = format
-    var output = MediaFormat(kind: .audio, codec: MediaFormat.Uncompressed.audio, timeBase: Rational(1, Int64(format.sampleRate))!)
+    var output = MediaFormat(
+      kind: .audio, codec: MediaFormat.Uncompressed.audio, timeBase: Rational(1, Int64(format.sampleRate))!)
     output.sampleRate = format.sampleRate
     output.channels = format.channels
     self.output = output
@@ -238,15 +245,18 @@ final class AudioUnpacker {
     lastIndex = element.index
     let packet = try CodedPacket(bytes)
     packet.pointer.pointee.pts = element.timestamp
-    _ = try decoder.send(packet)
+    try decoder.send(packet)
     let frame = Picture()
     var position = format.timeBase.rescale(element.timestamp, to: output.timeBase)
-    if timeline == nil { timeline = SlotTimeline(slot: output.slotSamples, channels: output.channels, next: element.index) }
+    if timeline == nil {
+      timeline = SlotTimeline(slot: output.slotSamples, channels: output.channels, next: element.index)
+    }
     while try decoder.receive(frame) == .done {
       let raw = frame.pointer.pointee
       if resampler == nil {
         resampler = try Resampler(
-          layout: raw.ch_layout, format: AVSampleFormat(raw.format), rate: Int(raw.sample_rate), toRate: output.sampleRate,
+          layout: raw.ch_layout, format: AVSampleFormat(raw.format), rate: Int(raw.sample_rate),
+          toRate: output.sampleRate,
           toChannels: output.channels)
       }
       let samples = try resampler!.convert(frame)

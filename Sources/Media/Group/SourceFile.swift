@@ -51,9 +51,12 @@ final class SourceFile {
     let pacing = try parameters.text("pacing", default: "live", oneOf: ["live", "max"])
     pace = Pace(isLive: pacing == "live" && kind != .text, deadlines: deadlines)
     demuxer = try Demuxer(path: path)
-    let wanted: AVMediaType = kind == .video ? AVMEDIA_TYPE_VIDEO : kind == .audio ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_SUBTITLE
-    guard streamIndex < demuxer.streamCount, demuxer.stream(streamIndex).pointee.codecpar.pointee.codec_type == wanted else {
-      throw MediaFailure(.unsupported, "\(stage.component): the source has no \(kind.rawValue) track \(streamIndex)", stage: stage.id)
+    let wanted: AVMediaType =
+      kind == .video ? AVMEDIA_TYPE_VIDEO : kind == .audio ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_SUBTITLE
+    guard streamIndex < demuxer.streamCount, demuxer.stream(streamIndex).pointee.codecpar.pointee.codec_type == wanted
+    else {
+      throw MediaFailure(
+        .unsupported, "\(stage.component): the source has no \(kind.rawValue) track \(streamIndex)", stage: stage.id)
     }
     demuxer.keepOnly(streamIndex)
   }
@@ -63,7 +66,9 @@ final class SourceFile {
   /// Frames before timeline zero do not count.
   var startsLater: Bool { start > 0 }
   /// Timeline zero, in the stream's time base.
-  var zero: Int64 { av_rescale_q(demuxer.startTime + Int64(start) * 1000, AVRational(num: 1, den: 1_000_000), stream.pointee.time_base) }
+  var zero: Int64 {
+    av_rescale_q(demuxer.startTime + Int64(start) * 1000, AVRational(num: 1, den: 1_000_000), stream.pointee.time_base)
+  }
 
   /// The track's next packet, valid until the next call; nil at the end, or where the file breaks.
   func next() -> CodedPacket? {
@@ -85,7 +90,9 @@ final class SourceFile {
   /// Why the track ended early; nil where it did not, as far as the container tells.
   var damage: MediaFailure? {
     let missing = Truncation.find(path: path) ?? readError.map { "it breaks off: \($0.reason)" }
-    return missing.map { MediaFailure(.truncated, "the source is damaged: \($0); what was readable has been delivered", stage: stageID) }
+    return missing.map {
+      MediaFailure(.truncated, "the source is damaged: \($0); what was readable has been delivered", stage: stageID)
+    }
   }
 
   /// Goes back before `timestamp`, each time further than before; false: to the start of the file.

@@ -64,7 +64,9 @@ enum Calibration {
     picture.pointer.pointee.width = Int32(width)
     picture.pointer.pointee.height = Int32(height)
     try check(av_frame_get_buffer(picture.pointer, 0), "room for a picture")
-    let lines = [picture.pointer.pointee.linesize.0, picture.pointer.pointee.linesize.1, picture.pointer.pointee.linesize.2]
+    let lines = [
+      picture.pointer.pointee.linesize.0, picture.pointer.pointee.linesize.1, picture.pointer.pointee.linesize.2,
+    ]
     let planes = [picture.pointer.pointee.data.0!, picture.pointer.pointee.data.1!, picture.pointer.pointee.data.2!]
     for plane in 0..<3 {
       let shift = plane == 0 ? 0 : 1

@@ -32,7 +32,9 @@ struct Channel {
   /// Writes what the socket takes now.
   mutating func flush() throws(Closed) {
     while backlog > 0 {
-      let count = outgoing.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress! + sent, backlog, Int32(MSG_NOSIGNAL)) }
+      let count = outgoing.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress! + sent, backlog, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else {
         if errno == EAGAIN || errno == EINTR { return }
         throw Closed()

@@ -130,14 +130,15 @@ public struct MediaWorker {
     }
     alarm(MediaLimits.stepSeconds)
     return try GroupRunner(
-      job, emit: { [outbox] in outbox.events.append($0) }, onConsumed: { [outbox] in outbox.consumed[$0, default: 0] += $1 })
+      job, emit: { [outbox] in outbox.events.append($0) },
+      onConsumed: { [outbox] in outbox.consumed[$0, default: 0] += $1 })
   }
 
   // MARK: - The group
 
   /// Moves the group for a moment, if it may. Answers how many milliseconds there is nothing to do: 0 when there is more.
   private mutating func advance() throws -> Int32 {
-    guard let runner else { return 500 }
+    guard let runner else { return 2_000 }
     reportProgress(runner)
     if channel.backlog > 1 << 20 { return 500 }
     let begun = Instant.now

@@ -28,7 +28,9 @@ enum SourceProbe {
     _ index: Int, _ stream: UnsafeMutablePointer<AVStream>, isConstant: Bool
   ) -> SourceTrack? {
     let parameters = stream.pointee.codecpar.pointee
-    guard stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0, avcodec_find_decoder(parameters.codec_id) != nil else {
+    guard stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0,
+      avcodec_find_decoder(parameters.codec_id) != nil
+    else {
       return nil
     }
     let name = String(cString: mr_codec_name(parameters.codec_id))
@@ -89,7 +91,9 @@ enum SourceProbe {
   }
 
   private static func digest(_ path: String) throws -> (SourceKey, Int64) {
-    guard let file = FileHandle(forReadingAtPath: path) else { throw MediaFailure(.sourceMissing, "“\(path)” may not be read") }
+    guard let file = FileHandle(forReadingAtPath: path) else {
+      throw MediaFailure(.sourceMissing, "“\(path)” may not be read")
+    }
     defer { try? file.close() }
     var digest = IncrementalDigest(kind: "source")
     var size: Int64 = 0

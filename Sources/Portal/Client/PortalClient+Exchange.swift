@@ -121,7 +121,11 @@ struct PatienceHandler: Sendable {
       self.untilHead = untilHead
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { wait(context) }
+    func channelActive(context: ChannelHandlerContext) {
+      wait(context)
+      context.fireChannelActive()
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) { alarm?.cancel() }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -38,7 +38,9 @@ public struct PortalClient: Sendable {
   ) async throws(PortalClientError) -> ServiceAccepted {
     var headers = HTTPHeaders()
     if let idempotencyKey { headers.add(name: "Idempotency-Key", value: idempotencyKey) }
-    if let coordinate { headers.add(name: "Millrace-Coordinate", value: coordinate.map { "\($0)" }.joined(separator: ",")) }
+    if let coordinate {
+      headers.add(name: "Millrace-Coordinate", value: coordinate.map { "\($0)" }.joined(separator: ","))
+    }
     return try await document(.POST, "/v1/services", headers: headers, body: (bytes, format))
   }
 
@@ -147,10 +149,13 @@ public struct PortalAddress: Hashable, Sendable, CustomStringConvertible {
     var rest = Substring(text)
     if rest.hasPrefix("http://") { rest = rest.dropFirst(7) }
     if rest.hasSuffix("/") { rest = rest.dropLast() }
-    guard !rest.contains("/"), let host = Admission.name(ofAuthority: String(rest)), !host.contains(" ") else { return nil }
+    guard !rest.contains("/"), let host = Admission.name(ofAuthority: String(rest)), !host.contains(" ") else {
+      return nil
+    }
     let end = rest.hasPrefix("[") ? rest.firstIndex(of: "]").map { rest.index(after: $0) } : rest.firstIndex(of: ":")
     let tail = end.map { rest[$0...] } ?? ""
-    guard tail.isEmpty || tail.hasPrefix(":"), let port = tail.isEmpty ? 80 : Int(tail.dropFirst()), (1...65_535).contains(port)
+    guard tail.isEmpty || tail.hasPrefix(":"), let port = tail.isEmpty ? 80 : Int(tail.dropFirst()),
+      (1...65_535).contains(port)
     else { return nil }
     self.host = host
     self.port = port

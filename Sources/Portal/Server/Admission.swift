@@ -63,7 +63,9 @@ struct Admission: Sendable {
     var client = connection
     client.coordinate = try Self.coordinate(request.headers[.coordinate])
     let limit = Limits.requestBytes
-    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw Problem.tooLarge(limit: limit) }
+    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
+      throw Problem.tooLarge(limit: limit)
+    }
     let buffer: ByteBuffer
     do {
       buffer = try await request.body.collect(upTo: limit)
@@ -71,7 +73,9 @@ struct Admission: Sendable {
       throw Problem.tooLarge(limit: limit)
     }
     guard buffer.readableBytes > 0 else {
-      throw Problem("empty-document", status: 400, title: "Empty document", detail: "The body has no bytes; send a request document.")
+      throw Problem(
+        "empty-document", status: 400, title: "Empty document",
+        detail: "The body has no bytes; send a request document.")
     }
     return RequestDocument(bytes: Array(buffer.readableBytesView), format: format, idempotencyKey: key, client: client)
   }

@@ -4,7 +4,9 @@ import NIOCore
 
 /// Responses, all with the same defences: nothing is sniffed, embedded elsewhere, or kept by caches.
 enum Answers {
-  static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok, type: String = "application/json") throws -> Response {
+  static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok, type: String = "application/json") throws
+    -> Response
+  {
     make(status, type: type, ByteBuffer(bytes: try PortalJSON.encode(value, pretty: true) + [0x0A]))
   }
 
@@ -14,7 +16,9 @@ enum Answers {
     let bytes = (try? PortalJSON.encode(problem, pretty: true)) ?? []
     var response = make(
       HTTPResponse.Status(code: problem.status), type: "application/problem+json", ByteBuffer(bytes: bytes + [0x0A]))
-    if problem.status == 405, let allowed = problem.allowed { response.headers[.allow] = allowed.joined(separator: ", ") }
+    if problem.status == 405, let allowed = problem.allowed {
+      response.headers[.allow] = allowed.joined(separator: ", ")
+    }
     if let seconds = problem.retryAfterSeconds { response.headers[.retryAfter] = "\(seconds)" }
     return response
   }

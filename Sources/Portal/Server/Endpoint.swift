@@ -102,6 +102,7 @@ struct PageFile: Hashable, Sendable {
     PageFile(path: "/", mimeType: "text/html; charset=utf-8", text: PageSources.index_html),
     PageFile(path: "/page.css", mimeType: "text/css; charset=utf-8", text: PageSources.page_css),
     PageFile(path: "/page.js", mimeType: "text/javascript; charset=utf-8", text: PageSources.page_js),
+    PageFile(path: "/elements.js", mimeType: "text/javascript; charset=utf-8", text: PageSources.elements_js),
     PageFile(path: "/overlay.js", mimeType: "text/javascript; charset=utf-8", text: PageSources.overlay_js),
     PageFile(path: "/services.js", mimeType: "text/javascript; charset=utf-8", text: PageSources.services_js),
     PageFile(path: "/player.js", mimeType: "text/javascript; charset=utf-8", text: PageSources.player_js),

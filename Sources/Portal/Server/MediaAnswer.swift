@@ -68,7 +68,8 @@ private struct DeliveryWriter {
   private func boundBuffers() async throws {
     try await channel.setOption(.writeBufferWaterMark, value: .init(low: 1, high: 1)).get()
     #if os(Linux)
-      let unsentLowWater = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: 25))  // TCP_NOTSENT_LOWAT
+      // Option 25 is TCP_NOTSENT_LOWAT.
+      let unsentLowWater = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: 25))
       try? await channel.setOption(unsentLowWater, value: SocketOptionValue(Limits.portalUnsentBytes)).get()
     #endif
   }

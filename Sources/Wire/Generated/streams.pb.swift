@@ -72,6 +72,14 @@ public nonisolated struct WireStreamMessage: Sendable {
     set {body = .unsubscribe(newValue)}
   }
 
+  public var alive: WireStreamBeat {
+    get {
+      if case .alive(let v)? = body {return v}
+      return WireStreamBeat()
+    }
+    set {body = .alive(newValue)}
+  }
+
   /// From the publisher.
   public var accepted: WireStreamAccepted {
     get {
@@ -131,6 +139,7 @@ public nonisolated struct WireStreamMessage: Sendable {
     /// everything below is no longer needed
     case acknowledgeBelow(WirePositionMark)
     case unsubscribe(WireStreamUnsubscribe)
+    case alive(WireStreamBeat)
     /// From the publisher.
     case accepted(WireStreamAccepted)
     case refused(WireStreamRefused)
@@ -168,6 +177,9 @@ public nonisolated struct WireStreamSubscribe: Sendable {
   public var assignment: Data = Data()
 
   public var credit: UInt64 = 0
+
+  /// no upstream holds it: make it from the very start
+  public var mayStartOver: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -306,7 +318,7 @@ fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
 nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StreamMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}subscription\0\u{1}subscribe\0\u{1}credit\0\u{3}acknowledge_below\0\u{1}unsubscribe\0\u{1}accepted\0\u{1}refused\0\u{1}preamble\0\u{1}packet\0\u{1}beat\0\u{1}end\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}subscription\0\u{1}subscribe\0\u{1}credit\0\u{3}acknowledge_below\0\u{1}unsubscribe\0\u{1}accepted\0\u{1}refused\0\u{1}preamble\0\u{1}packet\0\u{1}beat\0\u{1}end\0\u{1}alive\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -440,6 +452,19 @@ nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._M
           self.body = .end(v)
         }
       }()
+      case 12: try {
+        var v: WireStreamBeat?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .alive(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .alive(v)
+        }
+      }()
       default: break
       }
     }
@@ -494,6 +519,10 @@ nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._M
       guard case .end(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
     }()
+    case .alive?: try {
+      guard case .alive(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -509,7 +538,7 @@ nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StreamSubscribe"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}from\0\u{1}origins\0\u{1}assignment\0\u{1}credit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}from\0\u{1}origins\0\u{1}assignment\0\u{1}credit\0\u{3}may_start_over\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -522,6 +551,7 @@ nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf.
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.origins) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.assignment) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.credit) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.mayStartOver) }()
       default: break
       }
     }
@@ -547,6 +577,9 @@ nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf.
     if self.credit != 0 {
       try visitor.visitSingularUInt64Field(value: self.credit, fieldNumber: 5)
     }
+    if self.mayStartOver != false {
+      try visitor.visitSingularBoolField(value: self.mayStartOver, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -556,6 +589,7 @@ nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.origins != rhs.origins {return false}
     if lhs.assignment != rhs.assignment {return false}
     if lhs.credit != rhs.credit {return false}
+    if lhs.mayStartOver != rhs.mayStartOver {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

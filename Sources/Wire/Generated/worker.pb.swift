@@ -225,7 +225,7 @@ public nonisolated struct WireStartGroup: Sendable {
   /// Clears the value of `resumeAt`. Subsequent reads from it will return its default value.
   public mutating func clearResumeAt() {self._resumeAt = nil}
 
-  /// what the first output needs of each input; the worker warms up from there
+  /// all origins of the packet before resume_at, as they came: sockets, then source stages, then the stages' own marks (from 65536)
   public var origins: [WireOriginMark] = []
 
   /// false: from the very start

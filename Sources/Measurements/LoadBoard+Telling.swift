@@ -97,7 +97,7 @@ extension LoadBoard {
   private func candidates(at now: Instant) -> [Candidate] {
     let most = max(2, Int((Limits.reportRetransmits * digits(of: members.count + 1)).rounded()))
     var candidates: [Candidate] = []
-    for (node, known) in nodes {
+    for (node, known) in nodes where known.parts.values.contains(where: { $0.sent < most }) {
       // Near nodes are what near peers place on; the own report has nobody else to begin with.
       let nearness =
         node == self.node ? 4 : 50 / (50 + (known.report.map { own.coordinate.roundTrip(to: $0.coordinate) } ?? 0))

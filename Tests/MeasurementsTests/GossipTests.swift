@@ -93,7 +93,7 @@ struct GossipTests {
     arguments: [5, 20, 60, 200])
   func budget(count: Int) {
     var hall = Hall(count, seed: 1)
-    let seconds = count > 100 ? 20 : 60
+    let seconds = count > 100 ? 10 : 60
     for _ in 0..<40 { hall.second(restless: 0.05, isMeasured: false) }
     let before = hall.bytes
     for second in 0..<seconds { hall.second(restless: 0.05, isMeasured: second % 5 == 0) }

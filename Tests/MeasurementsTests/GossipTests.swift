@@ -22,10 +22,10 @@ struct Hall {
     random = SeededRandom(seed: seed)
     bytes = Array(repeating: 0, count: count)
     timers = Array(repeating: nil, count: count)
-    boards = (0..<count).map { BoardTests.board($0, members: Array(0..<count)) }
+    boards = (0..<count).map { ReportTests.board($0, members: Array(0..<count)) }
   }
 
-  private var wall: WallTime { BoardTests.wall + .nanoseconds(now.nanoseconds) }
+  private var wall: WallTime { ReportTests.wall + .nanoseconds(now.nanoseconds) }
 
   private mutating func carry(from a: Int, to b: Int) {
     let reports = boards[a].piggyback(at: now)
@@ -61,7 +61,7 @@ struct Hall {
     now += .seconds(1)
     for node in boards.indices {
       let slots = random.fraction() < restless ? random.index(below: 4) : boards[node].own.slotsUsed
-      take(.own(BoardTests.state(slots: slots, streams: node % 3, at: Double(node % 17) * 10)), by: node)
+      take(.own(ReportTests.state(slots: slots, streams: node % 3, at: Double(node % 17) * 10)), by: node)
       if let due = timers[node], due <= now { take(.timer(.publish), by: node) }
       let other = other(than: node)
       carry(from: node, to: other)

@@ -6,8 +6,8 @@ import Vocabulary
 @testable import Membership
 
 /// Coordinates predict round trips that were never measured.
-@Suite("Coordinates")
-struct CoordinateTests {
+@Suite("Prediction of round trips")
+struct EstimatorTests {
   /// Places on a plane of 120 ms × 120 ms, each behind an access link of its own.
   struct Plane {
     var places: [(x: Double, y: Double, access: Double)] = []
@@ -46,7 +46,7 @@ struct CoordinateTests {
           plane.roundTrip(a, b) * noise, of: Overlay.keys(b).id.key, at: estimators[b].coordinate, using: &random)
       }
     }
-    let errors = CoordinateTests.errors(of: estimators.map(\.coordinate), on: plane)
+    let errors = EstimatorTests.errors(of: estimators.map(\.coordinate), on: plane)
     print("coordinates: median relative error \(errors[errors.count / 2]), p90 \(errors[errors.count * 9 / 10])")
     #expect(errors[errors.count / 2] < 0.15)
   }
@@ -61,7 +61,7 @@ struct CoordinateTests {
     overlay.run(for: .seconds(240))
     #expect(overlay.isWhole)
     #expect(overlay.deaths() == 0)
-    let errors = CoordinateTests.errors(of: overlay.peers.map(\.table.estimator.coordinate), on: plane)
+    let errors = EstimatorTests.errors(of: overlay.peers.map(\.table.estimator.coordinate), on: plane)
     print("coordinates of a running overlay after four minutes: median relative error \(errors[errors.count / 2])")
     #expect(errors[errors.count / 2] < 0.15)
   }

@@ -6,8 +6,8 @@ import Vocabulary
 @testable import Measurements
 
 /// Packet trains find how much a path carries.
-@Suite("Packet trains")
-struct TrainTests {
+@Suite("Dispersion of trains")
+struct DispersionTests {
   static let nodes = (0..<300).map { NodeID(Digest.of([UInt8($0 / 256), UInt8($0 % 256)], kind: "test")) }
 
   /// A sender, a receiver, and a path of so many bits a second between them. Returns what the sender believes after its trains.
@@ -41,42 +41,42 @@ struct TrainTests {
 
   @Test("one train on a quiet path reads it to within two per cent", arguments: [1e6, 10e6, 100e6, 900e6])
   func quiet(bits: Double) {
-    let read = Double(TrainTests.measure(bits: bits, trains: 1))
+    let read = Double(DispersionTests.measure(bits: bits, trains: 1))
     #expect(abs(read - bits) / bits < 0.02, "\(read)")
   }
 
   @Test("a receiver that is often busy does not make a thin path look fat", arguments: 1...5 as ClosedRange<UInt64>)
   func busyReceiver(seed: UInt64) {
-    let read = Double(TrainTests.measure(bits: 5e6, trains: 5, seed: seed, busyReceiver: 0.2))
+    let read = Double(DispersionTests.measure(bits: 5e6, trains: 5, seed: seed, busyReceiver: 0.2))
     #expect(read > 2.5e6 && read < 10e6, "\(read)")
   }
 
   @Test("a path that drops some cars is measured all the same", arguments: 1...5 as ClosedRange<UInt64>)
   func lossy(seed: UInt64) {
-    let read = Double(TrainTests.measure(bits: 5e6, trains: 5, seed: seed, loss: 0.1))
+    let read = Double(DispersionTests.measure(bits: 5e6, trains: 5, seed: seed, loss: 0.1))
     #expect(read > 3e6 && read < 5.5e6, "\(read)")
   }
 
   @Test("the report of a train that was not sent changes nothing")
   func forged() {
     var prober = PathProber()
-    _ = prober.follow([TrainTests.nodes[1]], at: .zero)
-    _ = prober.onTrain(.arrival(train: 7, bytes: 9_900, nanoseconds: 1_000), from: TrainTests.nodes[1], at: .zero)
+    _ = prober.follow([DispersionTests.nodes[1]], at: .zero)
+    _ = prober.onTrain(.arrival(train: 7, bytes: 9_900, nanoseconds: 1_000), from: DispersionTests.nodes[1], at: .zero)
     #expect(prober.rates.isEmpty)
   }
 
   @Test("a link that was saturated says as much as a train")
   func reached() {
     var prober = PathProber()
-    _ = prober.follow([TrainTests.nodes[1]], at: .zero)
-    prober.reached(TrainTests.nodes[1], 3_000_000)
-    #expect(prober.rates == [PathRate(to: TrainTests.nodes[1], capacity: 3_000_000, used: 0)])
+    _ = prober.follow([DispersionTests.nodes[1]], at: .zero)
+    prober.reached(DispersionTests.nodes[1], 3_000_000)
+    #expect(prober.rates == [PathRate(to: DispersionTests.nodes[1], capacity: 3_000_000, used: 0)])
   }
 
   @Test("an idle node's trains cost the same few bytes whatever the number of peers", arguments: [4, 49, 199])
   func idleCost(peers: Int) {
     var (prober, random) = (PathProber(), SeededRandom(seed: 1))
-    var effects = prober.follow(Array(TrainTests.nodes.prefix(peers)), at: .zero)
+    var effects = prober.follow(Array(DispersionTests.nodes.prefix(peers)), at: .zero)
     var sent: [Int] = []
     var now = Instant.zero
     let hours = 2

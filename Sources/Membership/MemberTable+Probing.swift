@@ -72,9 +72,8 @@ extension MemberTable {
       guard !gone.isEmpty else { return [next] }
       let member = gone[random.index(below: gone.count)]
       sequence += 1
-      var greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node)
-      greeting.updates.insert(.dead(member.node, incarnation: member.record.body.incarnation, by: node), at: 0)
-      greeting.updates.insert(.record(own.envelope), at: 0)
+      let opening: [MemberUpdate] = [.record(own.envelope), .dead(member.node, incarnation: member.record.body.incarnation, by: node)]
+      let greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, opening: opening)
       return [.send(greeting, to: member.node, at: member.address), next]
     case .join: return knock(at: now)
     }

@@ -141,13 +141,14 @@ public struct MemberTable: Sendable {
     return view
   }
 
-  /// A datagram with the updates that fit, a suspicion of the addressee first (Lifeguard's buddy).
-  mutating func datagram(_ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID) -> MemberDatagram {
-    var updates: [MemberUpdate] = []
-    var room = Limits.updateBytes
+  /// A datagram with the updates that fit beside those that must open it, a suspicion of the addressee first (Lifeguard's buddy).
+  mutating func datagram(_ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, opening: [MemberUpdate] = []) -> MemberDatagram {
+    var updates = opening
+    var room = Limits.updateBytes - opening.reduce(0) { $0 + $1.size }
     if let suspicion = suspicions[target] {
-      updates.append(.suspect(target, incarnation: suspicion.incarnation, by: suspicion.by.first ?? node))
-      room -= updates[0].size
+      let doubt = MemberUpdate.suspect(target, incarnation: suspicion.incarnation, by: suspicion.by.first ?? node)
+      updates.append(doubt)
+      room -= doubt.size
     }
     updates += outgoing.take(bytes: room, members: members.count + 1)
     return MemberDatagram(sequence: sequence, body: body, updates: updates)

@@ -96,8 +96,10 @@ extension MemberTable {
     sequence += 1
     probes[sequence] = Probe(target: target, sent: now)
     let patience = Int64(health + 1)
+    // Gossip may have missed it: who was never heard from is told who asks.
+    let opening: [MemberUpdate] = member.lastHeard == nil ? [.record(own.envelope)] : []
     return [
-      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),
+      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target, opening: opening), to: target, at: member.address),
       .setTimer(.indirect(sequence), at: now + .nanoseconds(Limits.probeTimeout.nanoseconds * patience)),
       .setTimer(.verdict(sequence), at: now + .nanoseconds(Limits.probePeriod.nanoseconds * patience)),
     ]

@@ -109,13 +109,14 @@ public struct MemberTable: Sendable {
     record.isLeaving = true
     own = Signed(record, by: keys)
     outgoing.add(.record(own.envelope), about: node)
-    return nudge(Int(Limits.retransmits), using: &random)
+    // Said to each of them outright: there is no later round for this peer in which gossip could make up for it.
+    return nudge(Int(Limits.retransmits), opening: [.record(own.envelope)], using: &random)
   }
 
-  mutating func nudge(_ wanted: Int, using random: inout SeededRandom) -> [MemberEffect] {
+  mutating func nudge(_ wanted: Int, opening: [MemberUpdate] = [], using random: inout SeededRandom) -> [MemberEffect] {
     random.permuted(members.values.filter(\.isMember)).prefix(wanted).map { member in
       sequence += 1
-      return .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node), to: member.node, at: member.address)
+      return .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, opening: opening), to: member.node, at: member.address)
     }
   }
 

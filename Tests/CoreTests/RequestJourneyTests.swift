@@ -14,17 +14,21 @@ import Vocabulary
 struct RequestJourneyTests {
   // MARK: - From the question to the first frame
 
-  @Test("called, then a mandate, then a plan, then running; and the stages stand where their components are offered")
+  @Test("called, then a manager elected, then a plan, then running; and the stages stand where their components are offered")
   func start() throws {
     var journey = try Journey(seed: 1)
     let request = try journey.begin()
-    let kinds = ["request.called", "election.mandate", "service.planned", "service.running"]
+    let kinds = ["request.called", "election.won", "service.planned", "service.running"]
     let first = kinds.map { kind in journey.world.events(kind, of: request).first?.at }
     for (kind, at) in zip(kinds, first) { #expect(at != nil, "\(kind) never happened") }
     let times = first.compactMap { $0 }
     #expect(times == times.sorted(), "out of order: \(times)")
-    #expect(Set(times).count == times.count, "each step takes a message at least")
+    #expect(times[0] < times[1] && times[2] < times[3], "calling and committing take messages")
     #expect(journey.world.events("request.called").map(\.peer) == [Journey.portal])
+    // The portal hears of the mandate while the manager plans already.
+    let mandate = try #require(journey.world.events("election.mandate", of: request).first { $0.peer == Journey.portal })
+    #expect(times[1] < mandate.at && mandate.at < times[3])
+    #expect(mandate.event.details.contains { $0.name == "term" && $0.value == "1" })
 
     let places = try journey.places(of: request)
     #expect(places.map(\.component) == Journey.components)

@@ -163,7 +163,7 @@ struct BoardTests {
     _ = desk.tell(.members(others.map(\.id)))
     _ = desk.tell(.reports(others.map { report($0, 1).envelope }))
     var (bytes, told, largest) = (0, Set<NodeID>(), 0)
-    let seconds = 30
+    let seconds = 120
     for tick in 0..<(seconds * 20) {
       desk.now = .zero + .milliseconds(tick * 50)
       let taken = desk.board.piggyback(at: desk.now)

@@ -12,7 +12,8 @@ import Vocabulary
 struct Journey {
   /// n1 and n2 can stand in for each other, and so can n3 and n4.
   static let offers = [
-    ["source.video", "source.audio", "source.text"], ["video.scale", "video.overlay"], ["video.scale", "video.overlay"],
+    ["source.video", "source.audio", "source.text"], ["video.scale", "video.overlay"],
+    ["video.scale", "video.overlay"],
     ["video.vp8", "mux.webm"], ["video.vp8", "mux.webm"],
   ]
   static let portal = 4

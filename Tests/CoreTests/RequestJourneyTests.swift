@@ -14,7 +14,9 @@ import Vocabulary
 struct RequestJourneyTests {
   // MARK: - From the question to the first frame
 
-  @Test("called, then a manager elected, then a plan, then running; and the stages stand where their components are offered")
+  @Test(
+    "called, then a manager elected, then a plan, then running; and the stages stand where their components are offered"
+  )
   func start() throws {
     var journey = try Journey(seed: 1)
     let request = try journey.begin()
@@ -26,7 +28,8 @@ struct RequestJourneyTests {
     #expect(times[0] < times[1] && times[2] < times[3], "calling and committing take messages")
     #expect(journey.world.events("request.called").map(\.peer) == [Journey.portal])
     // The portal hears of the mandate while the manager plans already.
-    let mandate = try #require(journey.world.events("election.mandate", of: request).first { $0.peer == Journey.portal })
+    let mandate = try #require(
+      journey.world.events("election.mandate", of: request).first { $0.peer == Journey.portal })
     #expect(times[1] < mandate.at && mandate.at < times[3])
     #expect(mandate.event.details.contains { $0.name == "term" && $0.value == "1" })
 
@@ -49,7 +52,8 @@ struct RequestJourneyTests {
 
   // MARK: - Deaths on the way
 
-  @Test("a middle peer dies mid-stream: its standby goes on, nothing is lost or doubled", arguments: [3, 4, 5] as [UInt64])
+  @Test(
+    "a middle peer dies mid-stream: its standby goes on, nothing is lost or doubled", arguments: [3, 4, 5] as [UInt64])
   func middleDies(seed: UInt64) throws {
     var journey = try Journey(seed: seed)
     let request = try journey.begin()

@@ -22,7 +22,8 @@ enum Talk {
 
   static func request(from node: NodeID) throws -> ServiceRequest {
     try ServiceRequest(
-      document: "source: millrace://\(node)/\(path)\nvideo: {height: 360, overlay: {text: Hello}}\naudio: none\ncaptions: none")
+      document:
+        "source: millrace://\(node)/\(path)\nvideo: {height: 360, overlay: {text: Hello}}\naudio: none\ncaptions: none")
   }
 
   /// What one process without nodes or failures would make of a frame.

@@ -52,7 +52,8 @@ struct TraceHash {
     let line = "\(now.nanoseconds) n\(peer) "
     let rest: [UInt8] =
       switch effect {
-      case .sendDatagram(let message, let node, let address): Array("datagram \(node) \(address) ".utf8) + message.wireBytes
+      case .sendDatagram(let message, let node, let address):
+        Array("datagram \(node) \(address) ".utf8) + message.wireBytes
       case .sendLink(let message, let node, let address, let purpose):
         Array("link \(node) \(address) \(purpose) ".utf8) + message.wireBytes
       case .answer(let token, .report(let report)): Array("answer \(token.number) ".utf8) + report.wire.wireBytes
@@ -67,6 +68,7 @@ extension World {
   static func sample(at now: Instant) -> MachineSample {
     let ticks = now.nanoseconds / 10_000_000
     return MachineSample(
-      stat: "cpu  \(ticks) 0 0 \(3 * ticks) 0 0 0 0 0 0\n", processes: [], pressure: "some avg10=0.00 total=0\n", network: "")
+      stat: "cpu  \(ticks) 0 0 \(3 * ticks) 0 0 0 0 0 0\n", processes: [], pressure: "some avg10=0.00 total=0\n",
+      network: "")
   }
 }

@@ -129,11 +129,14 @@ struct BoardTests {
     for second in 0..<30 as Range<UInt64> {
       desk.now = .zero + .seconds(Int(second))
       _ = desk.tell(.frames(due: 100, late: 25))
-      let process = "7 (a) b) R " + Array(repeating: "0", count: 10).joined(separator: " ") + " \(second * 150) \(second * 50) 0 0 20 0 1 0 5 99 1000 0"
-      _ = desk.tell(.sample(
-        MachineSample(
-          stat: "cpu  \(second * 300) 0 \(second * 100) 0 0 0 0 0 0 0", processes: [process],
-          pressure: "some avg10=1.00 avg60=0 avg300=0 total=\(second * 500_000)", network: "")))
+      let process =
+        "7 (a) b) R " + Array(repeating: "0", count: 10).joined(separator: " ")
+        + " \(second * 150) \(second * 50) 0 0 20 0 1 0 5 99 1000 0"
+      _ = desk.tell(
+        .sample(
+          MachineSample(
+            stat: "cpu  \(second * 300) 0 \(second * 100) 0 0 0 0 0 0 0", processes: [process],
+            pressure: "some avg10=1.00 avg60=0 avg300=0 total=\(second * 500_000)", network: "")))
     }
     _ = desk.tell(.timer(.publish))
     let load = try #require(desk.own).load
@@ -186,7 +189,8 @@ struct BoardTests {
   func wire() throws {
     let keys = KeyPair(seed: Digest.of([2], kind: "board"))
     var full = LoadReport(node: keys.id, sequence: 3, wall: WallTime(milliseconds: 5))
-    full.load = LoadVector(ownCPU: 0.5, machineCPU: 0.6, cpuPressure: 0.1, memory: 0.2, deadlineMisses: 0.3, slotsUsed: 1)
+    full.load = LoadVector(
+      ownCPU: 0.5, machineCPU: 0.6, cpuPressure: 0.1, memory: 0.2, deadlineMisses: 0.3, slotsUsed: 1)
     full.rates = LinkRates(upCapacity: 1, downCapacity: 2, upUsed: 3, downUsed: 4)
     full.paths = [PathRate(to: keys.id, capacity: 7, used: 8)]
     full.streams = [ServedStream(key: StreamKey(keys.id.key), bitrate: 9, spareFanOut: 2, firstHeld: 4)]

@@ -71,7 +71,9 @@ private struct Path {
 
 @Suite("Packet trains")
 struct TrainTests {
-  @Test("measure what a path carries within ten per cent", arguments: [500_000, 5_000_000, 100_000_000, 1_000_000_000] as [Double])
+  @Test(
+    "measure what a path carries within ten per cent",
+    arguments: [500_000, 5_000_000, 100_000_000, 1_000_000_000] as [Double])
   func estimate(bits: Double) throws {
     var path = Path(bits: bits)
     path.run(for: .seconds(10))
@@ -83,7 +85,9 @@ struct TrainTests {
     #expect(abs(Double(report.rates.downCapacity) - bits) <= bits / 10)
   }
 
-  @Test("a train that lost cars tells no more than the path carries, and something", arguments: 1...5 as ClosedRange<UInt64>)
+  @Test(
+    "a train that lost cars tells no more than the path carries, and something", arguments: 1...5 as ClosedRange<UInt64>
+  )
   func lost(seed: UInt64) throws {
     var path = Path(bits: 5_000_000, seed: seed, loss: 0.2)
     path.run(for: .seconds(1_000))
@@ -117,7 +121,10 @@ struct TrainTests {
     let car = TrainMessage.car(train: 3, index: 9, count: 10)
     #expect(try TrainMessage(validating: car.wire) == car)
     #expect(car.wire.wireBytes.count <= Limits.trainBytes && car.wire.wireBytes.count > Limits.trainBytes - 100)
-    for absurd in [TrainMessage.car(train: 1, index: 10, count: 10), .car(train: 1, index: 0, count: 1), .arrival(train: 1, bytes: 1, nanoseconds: -1)] {
+    for absurd in [
+      TrainMessage.car(train: 1, index: 10, count: 10), .car(train: 1, index: 0, count: 1),
+      .arrival(train: 1, bytes: 1, nanoseconds: -1),
+    ] {
       #expect(throws: InvalidMessage.self) { try TrainMessage(validating: absurd.wire) }
     }
   }

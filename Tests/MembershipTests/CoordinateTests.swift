@@ -33,7 +33,9 @@ struct CoordinateTests {
     return errors.sorted()[errors.count / 2]
   }
 
-  @Test("predict round trips on a plane within 15 % after 120 rounds, though each is noisy", arguments: 1...5 as ClosedRange<UInt64>)
+  @Test(
+    "predict round trips on a plane within 15 % after 120 rounds, though each is noisy",
+    arguments: 1...5 as ClosedRange<UInt64>)
   func converge(seed: UInt64) {
     let plane = Plane(25, seed: seed)
     var random = SeededRandom(seed: seed &+ 100)
@@ -42,7 +44,8 @@ struct CoordinateTests {
     for _ in 0..<120 {
       for number in estimators.indices {
         let other = (number + 1 + random.index(below: estimators.count - 1)) % estimators.count
-        let measured = plane.roundTrip(number, other) * (0.95 + 0.1 * random.fraction()) + (random.fraction() < 0.05 ? 200 : 0)
+        let measured =
+          plane.roundTrip(number, other) * (0.95 + 0.1 * random.fraction()) + (random.fraction() < 0.05 ? 200 : 0)
         let (name, place) = (Digest.of([UInt8(other)], kind: "plane"), estimators[other].coordinate)
         estimators[number].observe(measured, of: name, at: place, using: &random)
       }

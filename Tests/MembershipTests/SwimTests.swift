@@ -19,7 +19,9 @@ struct SwimTests {
 
   // MARK: - Coming and going
 
-  @Test("five that know but one of them find each other, though one datagram in ten is lost", arguments: 1...5 as ClosedRange<UInt64>)
+  @Test(
+    "five that know but one of them find each other, though one datagram in ten is lost",
+    arguments: 1...5 as ClosedRange<UInt64>)
   func join(seed: UInt64) throws {
     let village = try five(seed: seed, loss: 0.1)
     for house in village.houses.indices {
@@ -97,7 +99,9 @@ struct SwimTests {
     }
   }
 
-  @Test("the parts of an overlay that fell in two find each other again when the wall is gone", arguments: 1...3 as ClosedRange<UInt64>)
+  @Test(
+    "the parts of an overlay that fell in two find each other again when the wall is gone",
+    arguments: 1...3 as ClosedRange<UInt64>)
   func partition(seed: UInt64) throws {
     var village = try five(seed: seed)
     village.part = [0, 0, 0, 1, 1]

@@ -46,7 +46,8 @@ struct Village {
   }
 
   private static func table(_ keys: KeyPair, _ number: Int, incarnation: UInt64) -> MemberTable {
-    MemberTable(keys: keys, address: address(number), incarnation: incarnation, portal: "http://10.0.0.\(number + 1):7480")
+    MemberTable(
+      keys: keys, address: address(number), incarnation: incarnation, portal: "http://10.0.0.\(number + 1):7480")
   }
   static func address(_ number: Int) -> PeerAddress { PeerAddress(host: "10.0.0.\(number + 1)", port: 7400) }
   func id(_ number: Int) -> NodeID { houses[number].keys.id }

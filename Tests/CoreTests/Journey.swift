@@ -74,11 +74,13 @@ struct Journey {
   func expectWhole(_ request: RequestID) throws {
     let viewer = try #require(self.viewer(of: request), "a sink was opened")
     let wanted = Array(0..<Talk.frames)
-    let firstWrong = zip(viewer.positions, wanted).first { $0 != $1 }.map { "\($0.0) where \($0.1) was due" } ?? ""
-    #expect(viewer.positions == wanted, "\(viewer.positions.count) positions \(firstWrong)")
     let values = wanted.map { Talk.value($0, through: Journey.components) }
-    #expect(viewer.values == values, "a packet holds something else than its position's frame")
-    #expect(viewer.hasEnded)
+    let firstWrong = zip(viewer.positions, wanted).first { $0 != $1 }.map { "\($0.0) where \($0.1) was due" } ?? ""
+    let (isInOrder, isRight) = (viewer.positions == wanted, viewer.values == values)
+    #expect(isInOrder, "\(viewer.positions.count) positions \(firstWrong)")
+    #expect(isRight, "a packet holds something else than its position's frame")
+    let hasEnded = viewer.hasEnded
+    #expect(hasEnded)
     #expect(world.problems == [])
   }
 

@@ -50,6 +50,16 @@ struct RequestJourneyTests {
     try journey.expectWhole(request)
   }
 
+  @Test(
+    "(canary) a packet that is doubled or lost is noticed", arguments: [.deliverTwice, .deliverNot] as [World.Sabotage])
+  func canary(sabotage: World.Sabotage) throws {
+    var journey = try Journey(seed: 2)
+    journey.world.sabotage = sabotage
+    let request = try journey.begin()
+    journey.world.run(for: .seconds(20))
+    withKnownIssue { try journey.expectWhole(request) }
+  }
+
   // MARK: - Deaths on the way
 
   @Test(

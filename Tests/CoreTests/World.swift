@@ -45,6 +45,10 @@ struct World {
     var event: Event
   }
 
+  /// What the harness itself does wrong, to show that the checks see it.
+  enum Sabotage { case deliverTwice, deliverNot }
+  var sabotage: Sabotage?
+
   /// Weather.
   var datagramLoss = 0.05
   var delay = Duration.milliseconds(4)
@@ -249,7 +253,9 @@ struct World {
 
   private mutating func deliver(_ delivery: Streams.Delivery, to sink: SinkID, at number: Int) {
     let id = ViewerID(peer: number, sink: sink)
-    viewers[id]?.take(delivery, at: now)
+    let isSpoilt = if case .packet(let packet) = delivery { packet.position.index == 100 } else { false }
+    if !isSpoilt || sabotage != .deliverNot { viewers[id]?.take(delivery, at: now) }
+    if isSpoilt, sabotage == .deliverTwice { viewers[id]?.take(delivery, at: now) }
     guard case .packet(let packet) = delivery else { return }
     push(.input(number, life: peers[number].life, .delivered(sink, through: packet.position)), after: .milliseconds(1))
   }

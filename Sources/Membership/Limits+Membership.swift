@@ -27,6 +27,9 @@ extension Limits {
   public static let reclaimPeriod = Duration.seconds(15)
   /// The dead are forgotten after this.
   public static let deadKept = Duration.seconds(86_400)
+  /// One doubt raises the doubted peer's incarnation by at most this: ten years of a clock in milliseconds, more than any clock
+  /// was ever set back; a forged number then neither overflows nor locks the peer out.
+  public static let incarnationLeap: UInt64 = 315_360_000_000
   /// Attempts to join are repeated after this until somebody answers.
   public static let joinRetry = Duration.seconds(1)
 }

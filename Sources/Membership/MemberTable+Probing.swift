@@ -84,9 +84,10 @@ extension MemberTable {
       guard !gone.isEmpty else { return [next] }
       let member = gone[random.index(below: gone.count)]
       sequence += 1
-      var greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node)
-      greeting.updates.insert(.dead(member.node, incarnation: member.record.body.incarnation, by: node), at: 0)
-      greeting.updates.insert(.record(own.envelope), at: 0)
+      let opening: [MemberUpdate] = [
+        .record(own.envelope), .dead(member.node, incarnation: member.record.body.incarnation, by: node),
+      ]
+      let greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, opening: opening)
       return [.send(greeting, to: member.node, at: member.address), next]
     case .join: return knock(at: now)
     }
@@ -109,8 +110,12 @@ extension MemberTable {
     sequence += 1
     probes[sequence] = Probe(target: target, sent: now)
     let patience = Int64(health + 1)
+    // Gossip may have missed it: who was never heard from is told who asks.
+    let opening: [MemberUpdate] = member.lastHeard == nil ? [.record(own.envelope)] : []
     return [
-      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),
+      .send(
+        datagram(.ping(estimator.coordinate), sequence: sequence, to: target, opening: opening), to: target,
+        at: member.address),
       .setTimer(.indirect(sequence), at: now + .nanoseconds(Limits.probeTimeout.nanoseconds * patience)),
       .setTimer(.verdict(sequence), at: now + .nanoseconds(Limits.probePeriod.nanoseconds * patience)),
     ]

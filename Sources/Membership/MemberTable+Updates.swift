@@ -59,7 +59,8 @@ extension MemberTable {
   private mutating func refute(_ incarnation: UInt64) -> [MemberEffect] {
     guard incarnation >= own.body.incarnation, !own.body.isLeaving else { return [] }
     var record = own.body
-    record.incarnation = incarnation + 1
+    // A doubt is not signed by whom it is about: it must not drive the number to its end.
+    record.incarnation = min(incarnation, own.body.incarnation + Limits.incarnationLeap) + 1
     own = Signed(record, by: keys)
     outgoing.add(.record(own.envelope), about: node)
     health = min(Limits.localHealth, health + 1)

@@ -118,14 +118,16 @@ public struct MemberTable: Sendable {
     record.isLeaving = true
     own = Signed(record, by: keys)
     outgoing.add(.record(own.envelope), about: node)
-    return nudge(Int(Limits.retransmits), using: &random)
+    // Said to each of them outright: there is no later round for this peer in which gossip could make up for it.
+    return nudge(Int(Limits.retransmits), opening: [.record(own.envelope)], using: &random)
   }
 
-  mutating func nudge(_ wanted: Int, using random: inout SeededRandom) -> [MemberEffect] {
+  mutating func nudge(_ wanted: Int, opening: [MemberUpdate] = [], using random: inout SeededRandom) -> [MemberEffect] {
     random.permuted(members.values.filter(\.isMember)).prefix(wanted).map { member in
       sequence += 1
       return .send(
-        datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node), to: member.node, at: member.address)
+        datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, opening: opening), to: member.node,
+        at: member.address)
     }
   }
 
@@ -158,13 +160,16 @@ public struct MemberTable: Sendable {
     return view
   }
 
-  /// A datagram with the updates that fit, a suspicion of the addressee first (Lifeguard's buddy).
-  mutating func datagram(_ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID) -> MemberDatagram {
-    var updates: [MemberUpdate] = []
-    var room = Limits.updateBytes
+  /// A datagram with the updates that fit beside those that must open it, a suspicion of the addressee first (Lifeguard's buddy).
+  mutating func datagram(_ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, opening: [MemberUpdate] = [])
+    -> MemberDatagram
+  {
+    var updates = opening
+    var room = Limits.updateBytes - opening.reduce(0) { $0 + $1.size }
     if let suspicion = suspicions[target] {
-      updates.append(.suspect(target, incarnation: suspicion.incarnation, by: suspicion.by.first ?? node))
-      room -= updates[0].size
+      let doubt = MemberUpdate.suspect(target, incarnation: suspicion.incarnation, by: suspicion.by.first ?? node)
+      updates.append(doubt)
+      room -= doubt.size
     }
     updates += outgoing.take(bytes: room, members: members.count + 1)
     return MemberDatagram(sequence: sequence, body: body, updates: updates)

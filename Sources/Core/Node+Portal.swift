@@ -29,6 +29,8 @@ struct PortalBook: Sendable {
     var request: ServiceRequest
     var place: Coordinate?
     var extra: Double
+    /// Nothing is to run: the graph is all that is asked for.
+    var onlyPlan = false
     var began: Instant
     /// Outputs that the graph has.
     var outputs: [String] = []
@@ -53,7 +55,8 @@ extension Node {
   // MARK: - On a request
 
   mutating func onSubmit(
-    _ client: ClientToken, _ request: ServiceRequest, key: String?, place: Coordinate?, extra: Double
+    _ client: ClientToken, _ request: ServiceRequest, key: String?, place: Coordinate?, extra: Double,
+    onlyPlan: Bool = false
   ) {
     let digest = Digest.of(request.canonicalBytes, kind: "idempotency")
     if let key, let use = portal.keys[key] { return onRepeat(client, digest, use) }
@@ -67,7 +70,7 @@ extension Node {
       portal.keys[key] = .resolving(digest, token)
     }
     portal.resolving[token] = PortalBook.Submission(
-      clients: [client], request: request, place: place, extra: extra, began: now)
+      clients: [client], request: request, place: place, extra: extra, onlyPlan: onlyPlan, began: now)
     let source = request.source
     guard source.node == id || members[source.node]?.isMember == true else {
       return giveUp(token, .sourceNodeUnreachable(source.node))
@@ -123,6 +126,10 @@ extension Node {
     guard var submission = portal.resolving.removeValue(forKey: token) else { return }
     do throws(BuildError) {
       let graph = try GraphBuilder.graph(for: submission.request, on: source.body.source, catalogue: catalogue)
+      if submission.onlyPlan {
+        for client in submission.clients { effectsOut.append(.answer(client, .planned(graph))) }
+        return
+      }
       submission.outputs = graph.outputs.map(\.name)
     } catch {
       portal.resolving[token] = submission

@@ -114,6 +114,8 @@ public struct Node: Sendable {
 
     case .client(let token, .submit(let request, let key, let place, let extra)):
       onSubmit(token, request, key: key, place: place, extra: extra)
+    case .client(let token, .plan(let request)):
+      onSubmit(token, request, key: nil, place: nil, extra: 0, onlyPlan: true)
     case .client(let token, .inquire(let request, let explanation)): onInquire(token, request, explanation: explanation)
     case .client(let token, .end(let request)): onEnd(token, request)
     case .probed(let path, let result): onProbed(path, result)

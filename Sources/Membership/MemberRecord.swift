@@ -75,6 +75,9 @@ public struct Member: Hashable, Sendable {
     case dead
     /// Said that it goes. Can become: alive, by a higher incarnation.
     case left
+
+    /// It is counted with, as far as its liveness goes.
+    var takesPart: Bool { self == .alive || self == .suspect }
   }
   /// Its newest signed record.
   public var record: Signed<MemberRecord>
@@ -100,5 +103,5 @@ public struct Member: Hashable, Sendable {
   /// It speaks this peer's version of the protocol. One that does not is shown, and otherwise left alone.
   public var speaksOurVersion: Bool { record.body.version == Limits.protocolVersion }
   /// It takes part: neither dead nor gone, and understood.
-  public var isMember: Bool { (state == .alive || state == .suspect) && speaksOurVersion }
+  public var isMember: Bool { state.takesPart && speaksOurVersion }
 }

@@ -99,7 +99,9 @@ extension MemberTable {
       if let doubt = doubt(about: member) { updates.append(doubt) }
     }
     let room = Limits.updateBytes - updates.reduce(0) { $0 + $1.size }
-    updates += outgoing.take(bytes: room, members: members.count + 1, for: target)
+    for update in outgoing.take(bytes: room, members: members.count + 1, for: target) where update != extra {
+      updates.append(update)
+    }
     return MemberDatagram(sequence: sequence, body: body, updates: updates)
   }
 }

@@ -39,7 +39,8 @@ extension MemberTable {
   mutating func onLeave(using random: inout SeededRandom) -> [MemberEffect] {
     guard !own.body.isLeaving else { return [] }
     renew(above: own.body.incarnation) { $0.isLeaving = true }
-    return nudge(Limits.farewells, using: &random)
+    // Said to each of them outright: there is no later round in which gossip could make up for it.
+    return nudge(Limits.farewells, telling: .record(own.envelope), using: &random)
   }
 
   /// Signs a new record of this peer and tells it.
@@ -52,11 +53,14 @@ extension MemberTable {
   }
 
   /// Pings some members out of turn, so that what is piggybacked spreads at once.
-  mutating func nudge(_ wanted: Int, using random: inout SeededRandom) -> [MemberEffect] {
+  mutating func nudge(_ wanted: Int, telling word: MemberUpdate? = nil, using random: inout SeededRandom)
+    -> [MemberEffect]
+  {
     random.permuted(members.values.filter(\.isMember)).prefix(wanted).map { member in
       sequence += 1
       return .send(
-        datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node), to: member.node, at: member.address)
+        datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, telling: word), to: member.node,
+        at: member.address)
     }
   }
 

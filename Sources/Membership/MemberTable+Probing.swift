@@ -35,10 +35,12 @@ extension MemberTable {
     let far = Duration.fromSeconds(2 * (member.roundTrip ?? 0) / 1_000)
     let direct = max(Limits.probeTimeout, min(far, Limits.longestProbeTimeout)) * patience
     let judged = now + Limits.probePeriod * patience
+    // Gossip may have missed it: who was never heard from is told who asks.
+    let opening = hearsay ?? (member.lastHeard == nil ? .record(own.envelope) : nil)
     probes[sequence] = Probe(target: target, sent: now, judgedAt: judged)
     return [
       .send(
-        datagram(.ping(estimator.coordinate), sequence: sequence, to: target, telling: hearsay), to: target,
+        datagram(.ping(estimator.coordinate), sequence: sequence, to: target, telling: opening), to: target,
         at: member.address),
       .setTimer(.indirect(sequence), at: now + direct),
       .setTimer(.verdict(sequence), at: judged),

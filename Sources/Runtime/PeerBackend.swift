@@ -54,17 +54,18 @@ struct PeerBackend: OverlayBackend {
         id: id.description, state: view.state, manager: view.manager, term: view.term,
         outputs: view.outputs.isEmpty ? outputs.map { OutputView(id, $0, request) } : view.outputs, isRepeat: isRepeat)
     case .refused(let reason): throw Problem(reason)
-    case .report, .unknown:
+    case .report, .unknown, .planned:
       throw Problem("gone", status: 410, title: "Gone", detail: "The service that this key stood for is over.")
     }
   }
 
   func plan(_ document: RequestDocument) async throws(Problem) -> PlanView {
-    throw Problem(
-      "plan-needs-source", status: 501, title: "Plans are made by the command",
-      detail:
-        "Planning wants the source at hand: `millrace plan REQUEST --source FILE` prints what the builder makes of a request."
-    )
+    let request = try read(document)
+    switch try await ask(.plan(request)) {
+    case .planned(let graph): return PlanView(graph, request)
+    case .refused(let reason): throw Problem(reason)
+    default: throw .notFound("A plan of this request")
+    }
   }
 
   func services() async throws(Problem) -> [ServiceView] {

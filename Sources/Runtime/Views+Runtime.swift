@@ -260,3 +260,17 @@ extension ExplanationView {
       }, totals: note.totals)
   }
 }
+
+extension PlanView {
+  init(_ graph: ComponentGraph, _ request: ServiceRequest) {
+    self.init(
+      request: String(decoding: request.canonicalBytes, as: UTF8.self),
+      stages: graph.stages.map { stage in
+        StageView(
+          id: stage.id, component: stage.component,
+          parameters: Dictionary(stage.parameters.map { ($0.name, .text("\($0.value)")) }, uniquingKeysWith: { $1 }),
+          inputs: stage.inputs)
+      }, streamKeys: graph.stages.map { "\($0.key)" },
+      outputs: graph.outputs.map { OutputView(name: $0.name, url: "", mimeType: $0.delivery.rawValue) })
+  }
+}

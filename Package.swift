@@ -71,7 +71,8 @@ let rooms = [
   Room(
     name: "Runtime",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Streams", "Core", "Transport",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Streams",
+      "Core", "Transport",
       "Store", "Portal",
     ],
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),
@@ -130,11 +131,12 @@ func hasFolder(_ folder: String) -> Bool {
 }
 
 // Only folders that exist are test targets; SimulationTests and EndToEndTests stand above all rooms.
-let testTargets: [Target] = built.filter { $0.tested && tested.contains($0.name) && hasFiles("Tests/\($0.name)Tests") }.map { room in
-  .testTarget(
-    name: room.name + "Tests", dependencies: [.target(name: room.name)] + dependencies(room),
-    exclude: hasFolder("Tests/\(room.name)Tests/Golden") ? ["Golden"] : [], swiftSettings: settings)
-}
+let testTargets: [Target] = built.filter { $0.tested && tested.contains($0.name) && hasFiles("Tests/\($0.name)Tests") }
+  .map { room in
+    .testTarget(
+      name: room.name + "Tests", dependencies: [.target(name: room.name)] + dependencies(room),
+      exclude: hasFolder("Tests/\(room.name)Tests/Golden") ? ["Golden"] : [], swiftSettings: settings)
+  }
 
 let usedPackages = Set(
   built.flatMap(\.products).compactMap { dependency -> String? in

@@ -21,7 +21,9 @@ public struct Bytes32: Hashable, Comparable, Sendable {
     var result = [UInt8]()
     result.reserveCapacity(32)
     for word in [a, b, c, d] {
-      for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+      for shift in stride(from: 56, through: 0, by: -8) {
+        result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+      }
     }
     return result
   }

@@ -142,7 +142,9 @@ extension Catalogue {
 
 extension StreamKey {
   /// The hash of the canonical prefix: the source's key, then component, version and all parameters, on the keys of its inputs.
-  static func prefix(_ component: Component, _ parameters: [StageSpec.Parameter], on inputs: [StreamKey], source: SourceKey) -> StreamKey {
+  static func prefix(
+    _ component: Component, _ parameters: [StageSpec.Parameter], on inputs: [StreamKey], source: SourceKey
+  ) -> StreamKey {
     var bytes = CanonicalBytes()
     if inputs.isEmpty { bytes.add(source.hash.bytes) }
     for input in inputs { bytes.add(input.hash.bytes) }

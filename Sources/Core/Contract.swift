@@ -104,6 +104,8 @@ public struct ClientToken: Hashable, Sendable {
 public enum ClientQuestion: Sendable {
   /// A service, in the canonical form of its request; a key under which a repetition is the same request; milliseconds of the connection's round trip.
   case submit(ServiceRequest, idempotencyKey: String?, place: Coordinate?, extra: Double)
+  /// What the builder makes of a request; nothing runs but a probe of the source.
+  case plan(ServiceRequest)
   /// How a service fares; with the explanation of its plan, or without.
   case inquire(RequestID, explanation: Bool)
   /// To end a service.

@@ -84,6 +84,8 @@ public struct Record: Hashable, Sendable {
 public enum ClientAnswer: Sendable {
   /// The service runs, its sinks are open here.
   case accepted(RequestID, outputs: [String], isRepeat: Bool)
+  /// What a request would become.
+  case planned(ComponentGraph)
   /// It does not.
   case refused(Refused)
   /// How a service fares.

@@ -24,10 +24,12 @@ extension Node {
       case .snapshotAccepted(let request, let version, _, let earlier):
         let claims = earlier.map { StreamClaim(stream: $0.claim.stream, node: $0.claim.node, request: $0.request) }
         manage(request, .recorded(version: UInt32(clamping: version), earlier: claims))
-      case .proposalRefused(let request, _, let fault): event("snapshot.refused", request, "the electors were not asked: \(fault)")
+      case .proposalRefused(let request, _, let fault):
+        event("snapshot.refused", request, "the electors were not asked: \(fault)")
       case .lost(let request, let reason): onLost(request, reason)
       case .frozen(let request):
-        event("service.frozen", request, "fewer than a quorum of electors answer: media flows on, nothing can be changed")
+        event(
+          "service.frozen", request, "fewer than a quorum of electors answer: media flows on, nothing can be changed")
         manage(request, .frozen(true))
       case .thawed(let request):
         event("service.thawed", request, "a quorum of electors answers again")
@@ -48,7 +50,10 @@ extension Node {
     for record in records {
       let key = Array(record.key.utf8)
       if let bytes = record.value {
-        let until: WallTime = if case .ballot(let ballot) = record { ballot.envelope.body.notAfter + Limits.clockSkew } else { .distantFuture }
+        let until: WallTime =
+          if case .ballot(let ballot) = record { ballot.envelope.body.notAfter + Limits.clockSkew } else {
+            .distantFuture
+          }
         writes.append(Record(kind: Node.electionKind, key: key, bytes: bytes, keepUntil: until))
       } else {
         forgotten.append(Record.Name(kind: Node.electionKind, key: key))
@@ -94,7 +99,8 @@ extension Node {
         do {
           let mandate = try Mandate(validating: bytes, using: &verified)
           try mandate.verify(for: request, in: term, wall: wall, view: view, at: now, using: &verified)
-          return .success(VerifiedMandate(manager: mandate.manager, digest: mandate.digest, notAfter: mandate.envelope.body.notAfter))
+          return .success(
+            VerifiedMandate(manager: mandate.manager, digest: mandate.digest, notAfter: mandate.envelope.body.notAfter))
         } catch let fault as MandateFault {
           if case .implausibleElectorate = fault { return .failure(.implausible("\(fault)")) }
           return .failure(.invalid("\(fault)"))
@@ -103,7 +109,9 @@ extension Node {
       checkStages: { stages in
         for stage in stages {
           if let offered, !offered.contains(stage.component) { return .failure(.notOffered(stage.component)) }
-          do { _ = try catalogue.checked(stage.component, stage.parameters) } catch { return .failure(.outOfRange("\(error)")) }
+          do { _ = try catalogue.checked(stage.component, stage.parameters) } catch {
+            return .failure(.outOfRange("\(error)"))
+          }
         }
         return .success(())
       })

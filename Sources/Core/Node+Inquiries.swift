@@ -73,13 +73,15 @@ extension Node {
 
   mutating func onInquire(_ client: ClientToken, _ request: RequestID, explanation: Bool) {
     if let wire = managerReport(of: request, explanation: explanation) {
-      return effectsOut.append(.answer(client, .report(ServiceReport(wire: wire, age: .zero, portal: portalTimes(of: request)))))
+      return effectsOut.append(
+        .answer(client, .report(ServiceReport(wire: wire, age: .zero, portal: portalTimes(of: request)))))
     }
     if let known = knownServices[request], known.state == "electing" || portal.called[request]?.isOver == true {
       return effectsOut.append(.answer(client, .report(localReport(of: request))))
     }
     nextToken += 1
-    var inquiry = InquiryBook.Inquiry(client: client, request: request, explanation: explanation, asked: [], silent: [], began: now)
+    var inquiry = InquiryBook.Inquiry(
+      client: client, request: request, explanation: explanation, asked: [], silent: [], began: now)
     let manager = knownServices[request]?.mandate?.manager
     let others = members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node).prefix(Limits.inquiredPeers)
     let whom = manager.map { members[$0]?.isMember == true ? [$0] : Array(others) } ?? Array(others)
@@ -106,7 +108,8 @@ extension Node {
 
   /// Nobody knows more: what is known here must do.
   private mutating func settle(_ inquiry: InquiryBook.Inquiry) {
-    let answer: ClientAnswer = knownServices[inquiry.request] == nil ? .unknown : .report(localReport(of: inquiry.request))
+    let answer: ClientAnswer =
+      knownServices[inquiry.request] == nil ? .unknown : .report(localReport(of: inquiry.request))
     effectsOut.append(.answer(inquiry.client, answer))
   }
 
@@ -114,8 +117,12 @@ extension Node {
 
   mutating func onInquiry(_ inquiry: WireInquiry, from sender: NodeID) throws(InvalidMessage) {
     let request = RequestID(try Field.bytes32(inquiry.request, "Inquiry.request"))
-    var report = managerReport(of: request, explanation: inquiry.explanation) ?? WireServiceReport.with { $0.request = request.hash.data }
-    if !report.known, let manager = knownServices[request]?.mandate?.manager, manager != id { report.manager = manager.data }
+    var report =
+      managerReport(of: request, explanation: inquiry.explanation)
+      ?? WireServiceReport.with { $0.request = request.hash.data }
+    if !report.known, let manager = knownServices[request]?.mandate?.manager, manager != id {
+      report.manager = manager.data
+    }
     report.token = inquiry.token
     send(.with { $0.service = .with { $0.report = report } }, to: sender)
   }
@@ -128,7 +135,8 @@ extension Node {
     inquiries.open[report.token] = inquiry
     if report.known {
       inquiries.open.removeValue(forKey: report.token)
-      return effectsOut.append(.answer(inquiry.client, .report(ServiceReport(wire: report, age: .zero, portal: portalTimes(of: request)))))
+      return effectsOut.append(
+        .answer(inquiry.client, .report(ServiceReport(wire: report, age: .zero, portal: portalTimes(of: request)))))
     }
     if let hint = Bytes32(report.manager).map(NodeID.init), inquiry.asked.append(hint).inserted {
       inquiry.silent.append(hint)
@@ -143,8 +151,10 @@ extension Node {
 
   /// A manager's word of its service; the mandate that comes with it is checked before it counts.
   private mutating func learn(_ report: WireServiceReport, of request: RequestID, from sender: NodeID) {
-    guard let mandate = try? Mandate(validating: Array(report.mandate), using: &verified), mandate.request == request, mandate.manager == sender,
-      (try? mandate.verify(using: &verified)) != nil, knownServices[request]?.mandate.map({ $0.term <= mandate.term }) ?? true
+    guard let mandate = try? Mandate(validating: Array(report.mandate), using: &verified), mandate.request == request,
+      mandate.manager == sender,
+      (try? mandate.verify(using: &verified)) != nil,
+      knownServices[request]?.mandate.map({ $0.term <= mandate.term }) ?? true
     else { return }
     knownServices.note(request) {
       $0.mandate = mandate
@@ -156,7 +166,11 @@ extension Node {
     switch report.state {
     case "failed":
       let problem = String(report.problem.prefix(1_000))
-      if portal.called[request]?.running == nil { refuse(request, .manager(problem, sender)) } else { finishSubmission(request) }
+      if portal.called[request]?.running == nil {
+        refuse(request, .manager(problem, sender))
+      } else {
+        finishSubmission(request)
+      }
     case "ended": finishSubmission(request)
     default: break
     }
@@ -167,7 +181,8 @@ extension Node {
       inquiries.open.removeValue(forKey: token)
       settle(inquiry)
     }
-    for (request, submission) in portal.called where !submission.ending.isEmpty && now - submission.began > Limits.inquiryTime {
+    for (request, submission) in portal.called
+    where !submission.ending.isEmpty && now - submission.began > Limits.inquiryTime {
       // The manager may have died over it: what is known is told, the wish stays.
       for client in submission.ending { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
       portal.called[request]!.ending = []
@@ -195,12 +210,19 @@ extension Node {
   public var services: [(request: RequestID, report: ServiceReport)] {
     let all = OrderedSet(portal.called.keys).union(director.services.keys).union(knownServices.keys)
     return all.map { request in
-      (request, managerReport(of: request, explanation: false).map { ServiceReport(wire: $0, age: .zero, portal: portalTimes(of: request)) } ?? localReport(of: request))
+      (
+        request,
+        managerReport(of: request, explanation: false).map {
+          ServiceReport(wire: $0, age: .zero, portal: portalTimes(of: request))
+        } ?? localReport(of: request)
+      )
     }
   }
 
   private func portalTimes(of request: RequestID) -> PortalTimes? {
-    portal.called[request].map { PortalTimes(began: $0.began, called: $0.calledAt, managed: $0.managed, running: $0.running, outputs: $0.outputs) }
+    portal.called[request].map {
+      PortalTimes(began: $0.began, called: $0.calledAt, managed: $0.managed, running: $0.running, outputs: $0.outputs)
+    }
   }
 }
 

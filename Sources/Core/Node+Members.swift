@@ -35,7 +35,8 @@ extension Node {
       }
       if !message.measurements.isEmpty { board(.reports(try envelopes(message.measurements))) }
     } catch {
-      event("message.refused", nil, "\(sender.short)…: \(error)", [.init("from", "\(sender)"), .init("field", error.field)])
+      event(
+        "message.refused", nil, "\(sender.short)…: \(error)", [.init("from", "\(sender)"), .init("field", error.field)])
     }
   }
 
@@ -105,7 +106,9 @@ extension Node {
   private mutating func onMemberChanged(_ member: Member, from before: Member.State?) {
     addresses.learn(member.node, member.address)
     if before != member.state {
-      event("member.\(member.state.rawValue)", nil, "\(member.node.short)… at \(member.address) is \(member.state.rawValue)", [.init("node", "\(member.node)")])
+      event(
+        "member.\(member.state.rawValue)", nil,
+        "\(member.node.short)… at \(member.address) is \(member.state.rawValue)", [.init("node", "\(member.node)")])
     }
     ballot(.members(memberView))
     board(.members(members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node)))
@@ -129,7 +132,8 @@ extension Node {
   var ownState: OwnState {
     let running = streams.groups(at: now).count { if case .running = $0.state { true } else { false } }
     return OwnState(
-      coordinate: members.estimator.coordinate, streams: streams.servedStreams(at: now), slotsUsed: running, promisedSlots: promised.slots,
+      coordinate: members.estimator.coordinate, streams: streams.servedStreams(at: now), slotsUsed: running,
+      promisedSlots: promised.slots,
       promisedCores: promised.demand.cores)
   }
 

@@ -71,16 +71,24 @@ struct PlanningView: Sendable {
     for graft in plan.grafts {
       groups.append(
         ServiceGroup(
-          ordinal: next(), kind: .shared(graft.input.key), node: graft.input.primary, demand: Demand(up: sent(graft.input.key, from: graft.input.primary))))
+          ordinal: next(), kind: .shared(graft.input.key), node: graft.input.primary,
+          demand: Demand(up: sent(graft.input.key, from: graft.input.primary))))
     }
     for group in plan.groups {
-      let received = plan.links.filter { link in link.to == group.node && link.from != group.node && group.spec.inputs.contains(link.key) }
+      let received = plan.links.filter { link in
+        link.to == group.node && link.from != group.node && group.spec.inputs.contains(link.key)
+      }
       let demand = Demand(
-        cores: group.cores, memory: Limits.workerMemory, up: sent(group.spec.output, from: group.node), down: received.reduce(0) { $0 + $1.bitrate })
+        cores: group.cores, memory: Limits.workerMemory, up: sent(group.spec.output, from: group.node),
+        down: received.reduce(0) { $0 + $1.bitrate })
       var made = ServiceGroup(
-        ordinal: next(), kind: .own(group.spec), node: group.node, standbys: group.backup.map { [$0.node] } ?? [], demand: demand, isPinned: group.isReader)
-      if let backup = group.backup, backup.spec.mezzanine != group.spec.mezzanine || backup.spec.rateCap != group.spec.rateCap {
-        made.formats[backup.node] = ServiceGroup.LinkFormat(mezzanine: backup.spec.mezzanine, rateCap: backup.spec.rateCap)
+        ordinal: next(), kind: .own(group.spec), node: group.node, standbys: group.backup.map { [$0.node] } ?? [],
+        demand: demand, isPinned: group.isReader)
+      if let backup = group.backup,
+        backup.spec.mezzanine != group.spec.mezzanine || backup.spec.rateCap != group.spec.rateCap
+      {
+        made.formats[backup.node] = ServiceGroup.LinkFormat(
+          mezzanine: backup.spec.mezzanine, rateCap: backup.spec.rateCap)
       }
       groups.append(made)
     }
@@ -102,11 +110,13 @@ struct PlanningView: Sendable {
     var best: (cost: Double, node: NodeID)?
     for view in nodes.map({ corrected($0, wish.planning) }) {
       guard !wish.taken.contains(view.id), !wish.planning.excluded.contains(view.id), view.policy == .open,
-        wish.spec.stages.allSatisfy({ view.offers.contains($0.component) }), view.load.slots - view.load.slotsUsed - view.pending.slots > 0,
+        wish.spec.stages.allSatisfy({ view.offers.contains($0.component) }),
+        view.load.slots - view.load.slotsUsed - view.pending.slots > 0,
         view.load.cores * (1 - view.load.ownCPU) - view.pending.cores > 0
       else { continue }
       let far = places.reduce(0) { $0 + view.coordinate.roundTrip(to: $1) }
-      let busy = 50 * max(view.load.ownCPU, view.load.machineCPU) + 200 * view.load.deadlineMisses + 100 * view.load.cpuPressure
+      let busy =
+        50 * max(view.load.ownCPU, view.load.machineCPU) + 200 * view.load.deadlineMisses + 100 * view.load.cpuPressure
       let cost = far + busy + (wish.used.contains(view.id) ? 1_000 : 0)
       if best.map({ (cost, view.id) < ($0.cost, $0.node) }) ?? true { best = (cost, view.id) }
     }
@@ -156,23 +166,35 @@ public struct PlanNote: Codable, Hashable, Sendable {
 
   /// One stage's candidates.
   public struct Stage: Codable, Hashable, Sendable {
+    /// Its id in the graph.
     public var stage: Int
+    /// E.g. `video.scale`.
     public var component: String
+    /// Node ID; empty when a graft further down makes the stage needless.
     public var winner: String
+    /// In a sentence.
     public var why: String
+    /// Cheapest first, then those that are none.
     public var candidates: [Candidate]
   }
   /// A node that the stage could have gone to, or why not.
   public struct Candidate: Codable, Hashable, Sendable {
+    /// Node ID.
     public var node: String
+    /// It serves the stage's stream already.
     public var reuses: Bool
+    /// Cost of the best plan with the stage here; nil when there is none.
     public var total: Double?
+    /// Its terms, by name.
     public var costs: [String: Double]
+    /// Why there is none; nil otherwise.
     public var excluded: String?
   }
 
   init(_ decision: Placer.Decision, _ inputs: PlacementInputs) {
-    func named(_ terms: CostTerms) -> [String: Double] { Dictionary(uniqueKeysWithValues: terms.named.map { ($0.name, $0.value) }) }
+    func named(_ terms: CostTerms) -> [String: Double] {
+      Dictionary(uniqueKeysWithValues: terms.named.map { ($0.name, $0.value) })
+    }
     self.inputs = TextForm.base32(decision.plan.inputs.bytes)
     totals = named(decision.plan.cost).merging(["total": decision.plan.cost.total]) { a, _ in a }
     stages = decision.explanation.stages.map { stage in
@@ -180,7 +202,8 @@ public struct PlanNote: Codable, Hashable, Sendable {
         stage: stage.stage, component: stage.component, winner: stage.winner.map { "\($0)" } ?? "", why: stage.reason,
         candidates: stage.candidates.map { candidate in
           Candidate(
-            node: "\(candidate.node)", reuses: candidate.isReuse, total: candidate.cost?.total, costs: candidate.cost.map(named) ?? [:],
+            node: "\(candidate.node)", reuses: candidate.isReuse, total: candidate.cost?.total,
+            costs: candidate.cost.map(named) ?? [:],
             excluded: candidate.refusal.isEmpty ? nil : candidate.refusal)
         })
     }

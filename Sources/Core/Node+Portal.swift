@@ -29,6 +29,8 @@ struct PortalBook: Sendable {
     var request: ServiceRequest
     var place: Coordinate?
     var extra: Double
+    /// Nothing is to run: the graph is all that is asked for.
+    var onlyPlan = false
     var began: Instant
     /// Outputs that the graph has.
     var outputs: [String] = []
@@ -52,7 +54,10 @@ struct PortalBook: Sendable {
 extension Node {
   // MARK: - On a request
 
-  mutating func onSubmit(_ client: ClientToken, _ request: ServiceRequest, key: String?, place: Coordinate?, extra: Double) {
+  mutating func onSubmit(
+    _ client: ClientToken, _ request: ServiceRequest, key: String?, place: Coordinate?, extra: Double,
+    onlyPlan: Bool = false
+  ) {
     let digest = Digest.of(request.canonicalBytes, kind: "idempotency")
     if let key, let use = portal.keys[key] { return onRepeat(client, digest, use) }
     guard portal.resolving.count + portal.called.values.count(where: { !$0.isOver }) < Limits.submissions else {
@@ -64,9 +69,12 @@ extension Node {
       if portal.keys.count >= 4 * Limits.submissions { portal.keys.removeFirst() }
       portal.keys[key] = .resolving(digest, token)
     }
-    portal.resolving[token] = PortalBook.Submission(clients: [client], request: request, place: place, extra: extra, began: now)
+    portal.resolving[token] = PortalBook.Submission(
+      clients: [client], request: request, place: place, extra: extra, onlyPlan: onlyPlan, began: now)
     let source = request.source
-    guard source.node == id || members[source.node]?.isMember == true else { return giveUp(token, .sourceNodeUnreachable(source.node)) }
+    guard source.node == id || members[source.node]?.isMember == true else {
+      return giveUp(token, .sourceNodeUnreachable(source.node))
+    }
     send(
       .with {
         $0.service = .with {
@@ -99,10 +107,12 @@ extension Node {
     guard let submission = portal.resolving[answer.token], submission.request.source.node == sender else { return }
     switch answer.result {
     case .problem(let problem):
-      let fault = WorkerFault(kind: String(problem.kind.prefix(64)), stage: nil, message: String(problem.detail.prefix(500)))
+      let fault = WorkerFault(
+        kind: String(problem.kind.prefix(64)), stage: nil, message: String(problem.detail.prefix(500)))
       giveUp(answer.token, .source(fault, node: sender))
     case .description_p(let wire):
-      let statement = try Signed<SourceStatement>(verifying: SignedEnvelope(validating: wire, "SourceResolved.description"), using: &verified)
+      let statement = try Signed<SourceStatement>(
+        verifying: SignedEnvelope(validating: wire, "SourceResolved.description"), using: &verified)
       guard statement.signer == sender, statement.body.path == submission.request.source.path else {
         throw InvalidMessage("SourceResolved.description", "not of the path that was asked for")
       }
@@ -116,23 +126,31 @@ extension Node {
     guard var submission = portal.resolving.removeValue(forKey: token) else { return }
     do throws(BuildError) {
       let graph = try GraphBuilder.graph(for: submission.request, on: source.body.source, catalogue: catalogue)
+      if submission.onlyPlan {
+        for client in submission.clients { effectsOut.append(.answer(client, .planned(graph))) }
+        return
+      }
       submission.outputs = graph.outputs.map(\.name)
     } catch {
       portal.resolving[token] = submission
       return giveUp(token, .graph("\(error)"))
     }
     let document = ClientCall(
-      request: submission.request.canonicalBytes, source: source, client: submission.place ?? members.estimator.coordinate, clientExtra: submission.extra)
+      request: submission.request.canonicalBytes, source: source,
+      client: submission.place ?? members.estimator.coordinate, clientExtra: submission.extra)
     guard let electorate = memberView.electorate(for: source.body.source.key) else { return }
     portal.counter += 1
     let envelope = Signed(
       Envelope(
-        document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate, portal: id, issued: wall,
+        document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate,
+        portal: id, issued: wall,
         notAfter: wall + Limits.requestLife), by: keys)
     let request = RequestID(envelope.digest)
     submission.calledAt = now
     portal.called[request] = submission
-    for (key, use) in portal.keys { if case .resolving(let digest, token) = use { portal.keys[key] = .called(digest, request) } }
+    for (key, use) in portal.keys {
+      if case .resolving(let digest, token) = use { portal.keys[key] = .called(digest, request) }
+    }
     knownServices.note(request) { $0.state = "electing" }
     event("request.called", request, "called \(electorate.size) electors", [.init("electors", "\(electorate.size)")])
     ballot(.call(envelope))
@@ -153,7 +171,9 @@ extension Node {
       if $0.state == "electing" { $0.state = "placing" }
     }
     if portal.called[request]?.managed == nil { portal.called[request]?.managed = now }
-    event("election.mandate", request, "\(mandate.manager.short)… manages in term \(mandate.term)", [.init("manager", "\(mandate.manager)"), .init("term", "\(mandate.term)")])
+    event(
+      "election.mandate", request, "\(mandate.manager.short)… manages in term \(mandate.term)",
+      [.init("manager", "\(mandate.manager)"), .init("term", "\(mandate.term)")])
   }
 
   mutating func onSinkOpened(_ delivery: DeliveryID) {
@@ -161,7 +181,9 @@ extension Node {
     guard portal.called[request] != nil else { return }
     portal.called[request]!.opened.append(delivery.output)
     portal.called[request]!.abandoned[delivery.output] = now
-    guard portal.called[request]!.running == nil, portal.called[request]!.outputs.allSatisfy(portal.called[request]!.opened.contains) else { return }
+    guard portal.called[request]!.running == nil,
+      portal.called[request]!.outputs.allSatisfy(portal.called[request]!.opened.contains)
+    else { return }
     portal.called[request]!.running = now
     knownServices.note(request) { $0.state = "running" }
     for client in portal.called[request]!.clients {
@@ -176,7 +198,9 @@ extension Node {
     tellDesk(.clients(delivery, present: present))
   }
 
-  mutating func onSinkDelivered(_ delivery: DeliveryID) { portal.called[delivery.request]?.delivered.append(delivery.output) }
+  mutating func onSinkDelivered(_ delivery: DeliveryID) {
+    portal.called[delivery.request]?.delivered.append(delivery.output)
+  }
 
   /// The request comes to nothing; its clients are told why.
   mutating func refuse(_ request: RequestID, _ reason: Refused) {
@@ -212,9 +236,12 @@ extension Node {
   }
 
   private mutating func onEndWish(_ wire: WireEndRequest) throws(InvalidMessage) {
-    let wish = try Signed<EndWish>(verifying: SignedEnvelope(validating: wire.wish, "EndRequest.wish"), using: &verified)
+    let wish = try Signed<EndWish>(
+      verifying: SignedEnvelope(validating: wire.wish, "EndRequest.wish"), using: &verified)
     guard let note = notes[wish.body.request] else { return }
-    guard wish.signer == note.mandate.envelope.client else { throw InvalidMessage("EndRequest.wish", "not signed by the request's client") }
+    guard wish.signer == note.mandate.envelope.client else {
+      throw InvalidMessage("EndRequest.wish", "not signed by the request's client")
+    }
     manage(wish.body.request, .endRequested)
   }
 
@@ -230,7 +257,10 @@ extension Node {
     let waiting = submission.ending
     portal.called[request]!.ending = []
     for client in waiting { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
-    for client in submission.clients { effectsOut.append(.answer(client, .refused(.manager(knownServices[request]?.problem ?? "the service ended", nil)))) }
+    for client in submission.clients {
+      effectsOut.append(
+        .answer(client, .refused(.manager(knownServices[request]?.problem ?? "the service ended", nil))))
+    }
     portal.called[request]!.clients = []
   }
 
@@ -277,15 +307,23 @@ extension Node {
   // MARK: - Now and then
 
   mutating func expireSubmissions() {
-    for (token, submission) in portal.resolving where now - submission.began > Limits.resolveTime { giveUp(token, .sourceNodeUnreachable(submission.request.source.node)) }
+    for (token, submission) in portal.resolving where now - submission.began > Limits.resolveTime {
+      giveUp(token, .sourceNodeUnreachable(submission.request.source.node))
+    }
     for (request, submission) in portal.called where !submission.isOver {
       if submission.running == nil, now - submission.began > Limits.submissionTime {
-        refuse(request, .manager("the service did not come to run within \(Int(Limits.submissionTime.seconds)) s", knownServices[request]?.mandate?.manager))
+        refuse(
+          request,
+          .manager(
+            "the service did not come to run within \(Int(Limits.submissionTime.seconds)) s",
+            knownServices[request]?.mandate?.manager))
         wishEnd(of: request)
       } else if submission.running != nil, !submission.abandoned.isEmpty {
         let patience = submission.delivered.isEmpty ? Limits.clientAbsence : Limits.clientAbsenceAtEnd
         let rest = submission.outputs.filter { !submission.delivered.contains($0) }
-        if rest.allSatisfy({ output in submission.abandoned[output].map { now - $0 > patience } ?? false }) { wishEnd(of: request) }
+        if rest.allSatisfy({ output in submission.abandoned[output].map { now - $0 > patience } ?? false }) {
+          wishEnd(of: request)
+        }
       }
     }
     let over = portal.called.filter { $0.value.isOver && now - $0.value.began > Limits.overKept }

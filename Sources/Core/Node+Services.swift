@@ -24,8 +24,12 @@ extension Node {
     let envelope = mandate.envelope.body
     let request = mandate.request
     let latency: Double =
-      if case .success(let service) = ServiceDocument.read(envelope.document, catalogue: catalogue) { Double(service.request.latency ?? 0) } else { 0 }
-    let order = ServiceOrder(request: request, document: envelope.document, portal: envelope.portal, notAfter: envelope.notAfter, latency: latency)
+      if case .success(let service) = ServiceDocument.read(envelope.document, catalogue: catalogue) {
+        Double(service.request.latency ?? 0)
+      } else { 0 }
+    let order = ServiceOrder(
+      request: request, document: envelope.document, portal: envelope.portal, notAfter: envelope.notAfter,
+      latency: latency)
     let held = HeldMandate(term: mandate.term, digest: mandate.digest, bytes: mandate.encoded())
     event("election.won", request, "manages the request in term \(mandate.term)", [.init("term", "\(mandate.term)")])
     notes[request] = ManagerNote(mandate: mandate, electedAt: now)
@@ -61,7 +65,12 @@ extension Node {
           ballot(.end(request, state: content))
         } else {
           let mine = claims.map { Elections.Claim(stream: $0.stream, node: $0.node) }
-          ballot(.propose(request, SnapshotDraft(version: UInt64(version), label: director.services[request]?.phase.rawValue ?? "", state: content, claims: mine)))
+          ballot(
+            .propose(
+              request,
+              SnapshotDraft(
+                version: UInt64(version), label: director.services[request]?.phase.rawValue ?? "", state: content,
+                claims: mine)))
         }
       case .send(let message, let node): send(.with { $0.session = message.wire }, to: node)
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.director(request, timer), at: at))
@@ -69,7 +78,9 @@ extension Node {
         if !explanation.isEmpty { notes[request]?.explanation = explanation }
         event("service.planned", request, "plan \(version) is made", [.init("version", "\(version)")])
       case .entered(let phase, let reason):
-        event("service.\(phase.rawValue)", request, reason.isEmpty ? phase.rawValue : "\(phase.rawValue): \(reason)", [.init("reason", reason)])
+        event(
+          "service.\(phase.rawValue)", request, reason.isEmpty ? phase.rawValue : "\(phase.rawValue): \(reason)",
+          [.init("reason", reason)])
         tellPortal(of: request)
       case .deposed(let term):
         event("election.lost", request, "a node has seen term \(term)")
@@ -91,8 +102,11 @@ extension Node {
   var managerContext: ManagerContext {
     let view = planningView
     let book = addresses
-    let known = OrderedDictionary(members.all(at: now).filter { $0.isMember }.map { ($0.node, $0.address) }, uniquingKeysWith: { $1 })
-    return ManagerContext(wall: wall, keys: keys, address: { known[$0] ?? book[$0] }, plan: { view.blueprint(for: $0) }, seat: { view.seat(for: $0) })
+    let known = OrderedDictionary(
+      members.all(at: now).filter { $0.isMember }.map { ($0.node, $0.address) }, uniquingKeysWith: { $1 })
+    return ManagerContext(
+      wall: wall, keys: keys, address: { known[$0] ?? book[$0] }, plan: { view.blueprint(for: $0) },
+      seat: { view.seat(for: $0) })
   }
 
   /// The overlay as gossip has it, for planning.
@@ -141,12 +155,16 @@ extension Node {
   }
 
   private func stageReports(of manager: Manager) -> [WireStageReport] {
-    guard case .success(let service) = ServiceDocument.read(manager.order.document, catalogue: catalogue), let plan = manager.plan else { return [] }
+    guard case .success(let service) = ServiceDocument.read(manager.order.document, catalogue: catalogue),
+      let plan = manager.plan
+    else { return [] }
     let consumers = service.graph.consumers
     var places: [Int: (node: NodeID, group: UInt32, reused: Bool)] = [:]
     for group in plan.groups {
       for stage in group.spec?.stages ?? [] { places[stage.id] = (group.node, group.ordinal, false) }
-      if group.isShared, let stage = service.graph.stages.first(where: { $0.key == group.output }) { places[stage.id] = (group.node, group.ordinal, true) }
+      if group.isShared, let stage = service.graph.stages.first(where: { $0.key == group.output }) {
+        places[stage.id] = (group.node, group.ordinal, true)
+      }
     }
     return service.graph.stages.map { stage in
       // A stage without a place of its own runs upstream of a shared one, for another request.
@@ -156,7 +174,8 @@ extension Node {
       return .with {
         $0.id = UInt32(stage.id)
         $0.component = stage.component
-        $0.parameters = StageSpec(id: stage.id, component: stage.component, parameters: stage.parameters, inputs: []).wire.parameters
+        $0.parameters =
+          StageSpec(id: stage.id, component: stage.component, parameters: stage.parameters, inputs: []).wire.parameters
         $0.inputs = stage.inputs.map { UInt32($0) }
         $0.stream = stage.key.hash.data
         if let place { $0.node = place.node.data }
@@ -172,9 +191,12 @@ extension Node {
       counters.map { counter in
         .with {
           $0.node = node.data
-          if case .group(let key) = counter.owner, let group = groups.first(where: { $0.output == key }) { $0.group = group.ordinal + 1 }
+          if case .group(let key) = counter.owner, let group = groups.first(where: { $0.output == key }) {
+            $0.group = group.ordinal + 1
+          }
           $0.direction = counter.isIncoming ? "in" : "out"
-          $0.address = (members[node]?.address ?? (node == id ? settings.address : addresses[node]) ?? settings.address).wire
+          $0.address =
+            (members[node]?.address ?? (node == id ? settings.address : addresses[node]) ?? settings.address).wire
           $0.peer = counter.peer.data
           if let address = counter.address { $0.peerAddress = address.wire }
           $0.stream = counter.stream.hash.data

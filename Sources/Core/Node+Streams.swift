@@ -42,7 +42,9 @@ extension Node {
       case .setTimer(.sweep, let at): effectsOut.append(.setTimer(.desk, at: at))
       case .promised(let promised): onPromised(promised)
       case .refused(let request, let error, let sender):
-        event("assignment.refused", request, "refused what \(sender.short)… asked: \(error)", [.init("error", error.code), .init("from", "\(sender)")])
+        event(
+          "assignment.refused", request, "refused what \(sender.short)… asked: \(error)",
+          [.init("error", error.code), .init("from", "\(sender)")])
       }
     }
   }
@@ -65,7 +67,9 @@ extension Node {
         switch desk.authorize(subscriber: subscriber, stream: key, showing: assignment, at: now, in: deskContext) {
         case .success: stream(.authorized(token))
         case .failure(let error):
-          event("subscription.refused", nil, "refused \(subscriber.short)… stream \(key.short)…: \(error)", [.init("error", "\(error)")])
+          event(
+            "subscription.refused", nil, "refused \(subscriber.short)… stream \(key.short)…: \(error)",
+            [.init("error", "\(error)")])
           stream(.unauthorized(token, "\(error)"))
         }
       case .startWorker(let worker, let job): startWorker(worker, job)
@@ -84,7 +88,9 @@ extension Node {
       return effectsOut.append(.startWorker(worker, job, source: nil))
     }
     guard let path = sources.path(making: job.spec, catalogue: catalogue) else {
-      let fault = WorkerFault(kind: "source_missing", stage: nil, message: "no file of this node's share makes stream \(job.spec.output.short)…")
+      let fault = WorkerFault(
+        kind: "source_missing", stage: nil,
+        message: "no file of this node's share makes stream \(job.spec.output.short)…")
       return stream(.worker(worker, .failure(fault)))
     }
     effectsOut.append(.startWorker(worker, job, source: path))
@@ -99,28 +105,39 @@ extension Node {
     }
     switch report {
     case .activated(let key, let at):
-      event("standby.activated", nil, "took over stream \(key.short)… from position \(at.map { "\($0)" } ?? "0")", [.init("stream", "\(key)")])
+      event(
+        "standby.activated", nil, "took over stream \(key.short)… from position \(at.map { "\($0)" } ?? "0")",
+        [.init("stream", "\(key)")])
     case .producing(let key, let from):
       event("group.producing", nil, "stream \(key.short)… runs from position \(from)", [.init("stream", "\(key)")])
     case .switched(let consumer, let key, let from, let to, let trouble, let at):
       event(
         "socket.switched", nil, "stream \(key.short)…: \(from.short)… \(trouble), now \(to.short)…",
-        [.init("stream", "\(key)"), .init("from", "\(from)"), .init("to", "\(to)"), .init("because", "\(trouble)"), .init("position", at.map { "\($0)" } ?? "")])
+        [
+          .init("stream", "\(key)"), .init("from", "\(from)"), .init("to", "\(to)"), .init("because", "\(trouble)"),
+          .init("position", at.map { "\($0)" } ?? ""),
+        ])
       if let user = user(consumer) { tellDesk(.switched(user, stream: key, to: to)) }
     case .resumed(_, let key, let from, let at, let gap):
       event(
-        "socket.resumed", nil, "stream \(key.short)… goes on from \(from.short)… at \(at) after \(Int(gap.milliseconds)) ms",
+        "socket.resumed", nil,
+        "stream \(key.short)… goes on from \(from.short)… at \(at) after \(Int(gap.milliseconds)) ms",
         [.init("stream", "\(key)"), .init("gap_ms", "\(gap.milliseconds)")])
     case .exhausted(let consumer, let key, let trouble):
       event("socket.starved", nil, "stream \(key.short)… is not to be had: \(trouble)", [.init("stream", "\(key)")])
       if let user = user(consumer) { tellDesk(.starved(user, stream: key)) }
     case .workerRestarted(let key, let because, let restarts):
-      event("worker.restarted", nil, "stream \(key.short)…: \(because); started again", [.init("stream", "\(key)"), .init("restarts", "\(restarts)")])
+      event(
+        "worker.restarted", nil, "stream \(key.short)…: \(because); started again",
+        [.init("stream", "\(key)"), .init("restarts", "\(restarts)")])
     case .failed(let key, let fault):
-      event("group.failed", nil, "stream \(key.short)…: \(fault)", [.init("stream", "\(key)"), .init("kind", fault.kind)])
+      event(
+        "group.failed", nil, "stream \(key.short)…: \(fault)", [.init("stream", "\(key)"), .init("kind", fault.kind)])
       tellDesk(.failed(key, kind: fault.kind, detail: fault.message, lasting: true))
     case .cut(let key, let subscriber):
-      event("socket.cut", nil, "\(subscriber.short)… lagged too far behind on stream \(key.short)…", [.init("stream", "\(key)")])
+      event(
+        "socket.cut", nil, "\(subscriber.short)… lagged too far behind on stream \(key.short)…",
+        [.init("stream", "\(key)")])
     case .unconsumed(let key): tellDesk(.unconsumed(key))
     case .finished(let key): tellDesk(.ended(.group(key)))
     case .delivered(let id):
@@ -142,9 +159,11 @@ extension Node {
       for subscriber in group.output.subscribers {
         counters.append(
           StreamCounters(
-            owner: owner, stream: group.key, isIncoming: false, peer: subscriber.peer, address: addresses[subscriber.peer],
+            owner: owner, stream: group.key, isIncoming: false, peer: subscriber.peer,
+            address: addresses[subscriber.peer],
             format: group.output.format.map(formatText) ?? "", bytes: subscriber.bytes, packets: subscriber.packets,
-            first: group.output.first?.index, last: subscriber.next.map { $0.index &- 1 }, acknowledged: below(subscriber.acknowledgedBelow)))
+            first: group.output.first?.index, last: subscriber.next.map { $0.index &- 1 },
+            acknowledged: below(subscriber.acknowledgedBelow)))
       }
       tellDesk(.counters(.group(group.key), counters))
     }
@@ -156,8 +175,10 @@ extension Node {
 
   private func counter(of input: InputSnapshot, _ owner: StreamUser) -> StreamCounters {
     StreamCounters(
-      owner: owner, stream: input.key, isIncoming: true, peer: input.peer, address: addresses[input.peer], format: input.format.map(formatText) ?? "",
-      bytes: input.bytes, packets: input.packets, first: input.first?.index, last: input.last?.index, acknowledged: below(input.acknowledgedBelow),
+      owner: owner, stream: input.key, isIncoming: true, peer: input.peer, address: addresses[input.peer],
+      format: input.format.map(formatText) ?? "",
+      bytes: input.bytes, packets: input.packets, first: input.first?.index, last: input.last?.index,
+      acknowledged: below(input.acknowledgedBelow),
       switches: UInt32(clamping: input.switches))
   }
 

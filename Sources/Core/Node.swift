@@ -69,7 +69,10 @@ public struct Node: Sendable {
     board = LoadBoard(keys: keys, offer: settings.offer, sequence: beginning)
     ballots = Node.ballots(keys: keys, memory: memory, now: now, wall: wall)
     desk = Desk(
-      node: keys.id, capacity: Capacity(slots: settings.offer.slots, cores: settings.offer.cores, memory: settings.offer.memory, up: settings.offer.upCap, down: settings.offer.downCap),
+      node: keys.id,
+      capacity: Capacity(
+        slots: settings.offer.slots, cores: settings.offer.cores, memory: settings.offer.memory,
+        up: settings.offer.upCap, down: settings.offer.downCap),
       restoring: memory.records.compactMap { Fence(restoring: $0) })
     streams = StreamTable(node: keys.id)
     portal.counter = beginning << 8
@@ -81,7 +84,9 @@ public struct Node: Sendable {
   // MARK: - The one entry
 
   /// Handles one input and says what is to be done, in order.
-  public mutating func handle(_ input: Input, at now: Instant, wall: WallTime, using random: inout SeededRandom) -> [Effect] {
+  public mutating func handle(_ input: Input, at now: Instant, wall: WallTime, using random: inout SeededRandom)
+    -> [Effect]
+  {
     (self.now, self.wall, self.random) = (now, wall, random)
     effectsOut = []
     inbox = [input]
@@ -104,9 +109,13 @@ public struct Node: Sendable {
     case .datagram(let message, let sender, let address): onDatagram(message, from: sender, at: address)
     case .sample(let sample): board(.sample(sample))
     case .traffic(let traffic): board(.traffic(traffic.map { ($0.node, $0.sent, $0.received) }))
-    case .calibrated(let decode, let encode, let filter): board(.calibrated(decode: decode, encode: encode, filter: filter))
+    case .calibrated(let decode, let encode, let filter):
+      board(.calibrated(decode: decode, encode: encode, filter: filter))
 
-    case .client(let token, .submit(let request, let key, let place, let extra)): onSubmit(token, request, key: key, place: place, extra: extra)
+    case .client(let token, .submit(let request, let key, let place, let extra)):
+      onSubmit(token, request, key: key, place: place, extra: extra)
+    case .client(let token, .plan(let request)):
+      onSubmit(token, request, key: nil, place: nil, extra: 0, onlyPlan: true)
     case .client(let token, .inquire(let request, let explanation)): onInquire(token, request, explanation: explanation)
     case .client(let token, .end(let request)): onEnd(token, request)
     case .probed(let path, let result): onProbed(path, result)
@@ -152,7 +161,8 @@ public struct Node: Sendable {
       case .hello, .helloAnswer, nil: throw InvalidMessage("LinkMessage.body", "not a message of an open link")
       }
     } catch {
-      event("message.refused", nil, "\(sender.short)…: \(error)", [.init("from", "\(sender)"), .init("field", error.field)])
+      event(
+        "message.refused", nil, "\(sender.short)…: \(error)", [.init("from", "\(sender)"), .init("field", error.field)])
     }
   }
 
@@ -224,7 +234,9 @@ extension Fence {
   static let recordKind = "fence"
 
   init?(restoring record: Record) {
-    guard record.name.kind == Fence.recordKind, let hash = Bytes32(record.name.key), let wire = try? WireTermRecord(parsing: record.bytes) else { return nil }
+    guard record.name.kind == Fence.recordKind, let hash = Bytes32(record.name.key),
+      let wire = try? WireTermRecord(parsing: record.bytes)
+    else { return nil }
     self.init(request: RequestID(hash), term: Term(wire.term), until: WallTime(milliseconds: wire.untilMs))
   }
 }

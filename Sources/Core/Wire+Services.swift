@@ -60,7 +60,8 @@ public struct ClientCall: Hashable, Sendable {
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireClientCall(parsing: bytes)
     guard wire.request.count <= Limits.requestBytes else {
-      throw InvalidMessage("ClientCall.request", "\(wire.request.count) bytes where at most \(Limits.requestBytes) are allowed")
+      throw InvalidMessage(
+        "ClientCall.request", "\(wire.request.count) bytes where at most \(Limits.requestBytes) are allowed")
     }
     request = Array(wire.request)
     source = try Signed(verifying: SignedEnvelope(validating: wire.source, "ClientCall.source"))

@@ -47,10 +47,13 @@ struct Gauge: Sendable {
   }
 
   func rates(best: (up: Int64, down: Int64), offer: NodeOffer) -> LinkRates {
-    func capped(_ measured: Int64, _ cap: Int64) -> Int64 { cap == 0 ? measured : measured == 0 ? cap : min(measured, cap) }
+    func capped(_ measured: Int64, _ cap: Int64) -> Int64 {
+      cap == 0 ? measured : measured == 0 ? cap : min(measured, cap)
+    }
     return LinkRates(
       upCapacity: capped(best.up, offer.upCap), downCapacity: capped(best.down, offer.downCap),
-      upUsed: Int64(8 * max(interfaceUp.rate, peersUp.rate)), downUsed: Int64(8 * max(interfaceDown.rate, peersDown.rate)))
+      upUsed: Int64(8 * max(interfaceUp.rate, peersUp.rate)),
+      downUsed: Int64(8 * max(interfaceDown.rate, peersDown.rate)))
   }
 
   /// Half of what was counted is forgotten every five seconds.

@@ -37,7 +37,9 @@ public struct OwnState: Hashable, Sendable {
   /// Promised to managers.
   public var promisedCores: Double
   /// See the properties.
-  public init(coordinate: Coordinate, streams: [ServedStream], slotsUsed: Int, promisedSlots: Int, promisedCores: Double) {
+  public init(
+    coordinate: Coordinate, streams: [ServedStream], slotsUsed: Int, promisedSlots: Int, promisedCores: Double
+  ) {
     self.coordinate = coordinate
     self.streams = streams
     self.slotsUsed = slotsUsed
@@ -83,7 +85,10 @@ public struct NodeOffer: Hashable, Sendable {
   /// See ``upCap``.
   public var downCap: Int64
   /// See the properties.
-  public init(components: [String]?, slots: Int, cores: Double, machineCores: Double, memory: Int64, upCap: Int64 = 0, downCap: Int64 = 0) {
+  public init(
+    components: [String]?, slots: Int, cores: Double, machineCores: Double, memory: Int64, upCap: Int64 = 0,
+    downCap: Int64 = 0
+  ) {
     self.components = components
     self.slots = slots
     self.cores = cores
@@ -136,7 +141,9 @@ public struct LoadBoard: Sendable {
   // MARK: - What others ask
 
   /// A node's newest report and when it came; nil before the first.
-  public subscript(node: NodeID) -> (report: LoadReport, received: Instant)? { entries[node].map { ($0.report.body, $0.received) } }
+  public subscript(node: NodeID) -> (report: LoadReport, received: Instant)? {
+    entries[node].map { ($0.report.body, $0.received) }
+  }
   /// All reports, for an exchange.
   public var all: [SignedEnvelope] { entries.values.map(\.report.envelope) }
 
@@ -147,7 +154,8 @@ public struct LoadBoard: Sendable {
     var room = min(bytes, Int(allowance))
     var taken: [SignedEnvelope] = []
     let most = max(2, Int(Limits.reportRetransmits * digits(of: memberCount) + 0.5))
-    for (node, entry) in entries.sorted(by: { ($0.value.sent, $0.value.received) < ($1.value.sent, $1.value.received) }) where entry.sent < most {
+    for (node, entry) in entries.sorted(by: { ($0.value.sent, $0.value.received) < ($1.value.sent, $1.value.received) })
+    where entry.sent < most {
       let size = entry.report.bytes.count + 106
       guard size <= room else { continue }
       taken.append(entry.report.envelope)
@@ -167,7 +175,9 @@ public struct LoadBoard: Sendable {
   // MARK: - The one entry
 
   /// Handles one input.
-  public mutating func handle(_ input: BoardInput, at now: Instant, wall: WallTime, using random: inout SeededRandom) -> [BoardEffect] {
+  public mutating func handle(_ input: BoardInput, at now: Instant, wall: WallTime, using random: inout SeededRandom)
+    -> [BoardEffect]
+  {
     switch input {
     case .reports(let envelopes):
       for envelope in envelopes.prefix(1_024) { learn(envelope, at: now) }
@@ -200,7 +210,9 @@ public struct LoadBoard: Sendable {
   // MARK: - On others' reports
 
   private mutating func learn(_ envelope: SignedEnvelope, at now: Instant) {
-    guard envelope.signer != node, let report = try? Signed<LoadReport>(verifying: envelope, using: &verified), report.body.node == report.signer else { return }
+    guard envelope.signer != node, let report = try? Signed<LoadReport>(verifying: envelope, using: &verified),
+      report.body.node == report.signer
+    else { return }
     if let known = entries[report.signer], known.report.body.sequence >= report.body.sequence { return }
     guard entries[report.signer] != nil || entries.count < Limits.members else { return }
     entries[report.signer] = Entry(report: report, received: now)
@@ -212,7 +224,9 @@ public struct LoadBoard: Sendable {
     // A newcomer has heard nothing yet: everything is told anew.
     if nodes.contains(where: { !followed.contains($0) }) { for node in Array(entries.keys) { entries[node]!.sent = 0 } }
     followed = taking
-    for known in Array(entries.keys) where known != node && !taking.contains(known) { entries.removeValue(forKey: known) }
+    for known in Array(entries.keys) where known != node && !taking.contains(known) {
+      entries.removeValue(forKey: known)
+    }
     return paths.follow(nodes, at: now)
   }
 
@@ -221,7 +235,9 @@ public struct LoadBoard: Sendable {
   private mutating func publishIfMoved(at now: Instant, wall: WallTime) -> [BoardEffect] {
     guard let published, let publishedAt else { return publish(at: now, wall: wall) }
     guard current(wall: wall).movedNoticeably(since: published) else { return [] }
-    guard now - publishedAt >= Limits.reportPause else { return [.setTimer(.publish, at: publishedAt + Limits.reportPause)] }
+    guard now - publishedAt >= Limits.reportPause else {
+      return [.setTimer(.publish, at: publishedAt + Limits.reportPause)]
+    }
     return publish(at: now, wall: wall)
   }
 

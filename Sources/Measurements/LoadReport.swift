@@ -39,29 +39,37 @@ public struct LoadReport: Statement {
 
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireLoadReport(parsing: bytes)
-    self.init(node: try Field.node(wire.node, "LoadReport.node"), sequence: wire.sequence, wall: WallTime(milliseconds: wire.wallMs))
+    self.init(
+      node: try Field.node(wire.node, "LoadReport.node"), sequence: wire.sequence,
+      wall: WallTime(milliseconds: wire.wallMs))
     load = try LoadVector(validating: wire.load)
     let bits: ClosedRange<Int64> = 0...1_000_000_000_000
     rates = LinkRates(
-      upCapacity: try Field.number(wire.rates.upCapacity, "Rates.up_capacity", in: bits), downCapacity: try Field.number(wire.rates.downCapacity, "Rates.down_capacity", in: bits),
-      upUsed: try Field.number(wire.rates.upUsed, "Rates.up_used", in: bits), downUsed: try Field.number(wire.rates.downUsed, "Rates.down_used", in: bits))
+      upCapacity: try Field.number(wire.rates.upCapacity, "Rates.up_capacity", in: bits),
+      downCapacity: try Field.number(wire.rates.downCapacity, "Rates.down_capacity", in: bits),
+      upUsed: try Field.number(wire.rates.upUsed, "Rates.up_used", in: bits),
+      downUsed: try Field.number(wire.rates.downUsed, "Rates.down_used", in: bits))
     for path in try Field.list(wire.paths, "LoadReport.paths", limit: Limits.reportedPaths) {
       paths.append(
         PathRate(
-          to: try Field.node(path.to, "PathMark.to"), capacity: try Field.number(path.capacity, "PathMark.capacity", in: bits),
+          to: try Field.node(path.to, "PathMark.to"),
+          capacity: try Field.number(path.capacity, "PathMark.capacity", in: bits),
           used: try Field.number(path.used, "PathMark.used", in: bits)))
     }
     coordinate = try Coordinate(validating: wire.coordinate, "LoadReport.coordinate")
     for stream in try Field.list(wire.streams, "LoadReport.streams", limit: Limits.reportedStreams) {
       streams.append(
         ServedStream(
-          key: StreamKey(try Field.bytes32(stream.stream, "Served.stream")), bitrate: try Field.number(stream.bitrate, "Served.bitrate", in: bits),
+          key: StreamKey(try Field.bytes32(stream.stream, "Served.stream")),
+          bitrate: try Field.number(stream.bitrate, "Served.bitrate", in: bits),
           spareFanOut: Int(stream.spare), firstHeld: stream.firstHeld))
     }
     components = nil
     if !wire.offersAll {
       var names: [String] = []
-      for name in try Field.list(wire.components, "LoadReport.components", limit: 64) { names.append(try Field.text(name, "LoadReport.components", limit: 64)) }
+      for name in try Field.list(wire.components, "LoadReport.components", limit: 64) {
+        names.append(try Field.text(name, "LoadReport.components", limit: 64))
+      }
       components = names
     }
     promisedSlots = Int(try Field.number(wire.promisedSlots, "LoadReport.promised_slots", in: 0...65_536))
@@ -108,12 +116,24 @@ public struct LoadReport: Statement {
   func movedNoticeably(since earlier: LoadReport) -> Bool {
     func moved(_ a: Double, _ b: Double, by step: Double) -> Bool { abs(a - b) >= step }
     func changed(_ a: Int64, _ b: Int64) -> Bool { abs(a - b) > max(200_000, max(a, b) / 4) }
-    if streams.map(\.key) != earlier.streams.map(\.key) || promisedSlots != earlier.promisedSlots || components != earlier.components { return true }
+    if streams.map(\.key) != earlier.streams.map(\.key) || promisedSlots != earlier.promisedSlots
+      || components != earlier.components
+    {
+      return true
+    }
     if streams.map({ $0.firstHeld == 0 }) != earlier.streams.map({ $0.firstHeld == 0 }) { return true }
-    if moved(load.ownCPU, earlier.load.ownCPU, by: 0.15) || moved(load.machineCPU, earlier.load.machineCPU, by: 0.15) { return true }
-    if moved(load.deadlineMisses, earlier.load.deadlineMisses, by: 0.05) || moved(load.memory, earlier.load.memory, by: 0.1) { return true }
+    if moved(load.ownCPU, earlier.load.ownCPU, by: 0.15) || moved(load.machineCPU, earlier.load.machineCPU, by: 0.15) {
+      return true
+    }
+    if moved(load.deadlineMisses, earlier.load.deadlineMisses, by: 0.05)
+      || moved(load.memory, earlier.load.memory, by: 0.1)
+    {
+      return true
+    }
     if changed(rates.upUsed, earlier.rates.upUsed) || changed(rates.downUsed, earlier.rates.downUsed) { return true }
-    return moved(coordinate.roundTrip(to: earlier.coordinate) - coordinate.height - earlier.coordinate.height, 0, by: 10) || load.encodeRate != earlier.load.encodeRate
+    return moved(
+      coordinate.roundTrip(to: earlier.coordinate) - coordinate.height - earlier.coordinate.height, 0, by: 10)
+      || load.encodeRate != earlier.load.encodeRate
   }
 }
 
@@ -122,12 +142,17 @@ extension LoadVector {
     let share = 0.0...1.0
     let rate = 0.0...1e6
     self.init(
-      ownCPU: try Field.number(wire.ownCpu, "Load.own_cpu", in: share), machineCPU: try Field.number(wire.machineCpu, "Load.machine_cpu", in: share),
-      cpuPressure: try Field.number(wire.cpuPressure, "Load.cpu_pressure", in: share), memory: try Field.number(wire.memory, "Load.memory", in: share),
+      ownCPU: try Field.number(wire.ownCpu, "Load.own_cpu", in: share),
+      machineCPU: try Field.number(wire.machineCpu, "Load.machine_cpu", in: share),
+      cpuPressure: try Field.number(wire.cpuPressure, "Load.cpu_pressure", in: share),
+      memory: try Field.number(wire.memory, "Load.memory", in: share),
       deadlineMisses: try Field.number(wire.deadlineMisses, "Load.deadline_misses", in: share),
-      slotsUsed: Int(try Field.number(wire.slotsUsed, "Load.slots_used", in: 0...65_536)), slots: Int(try Field.number(wire.slots, "Load.slots", in: 0...65_536)),
-      cores: try Field.number(wire.cores, "Load.cores", in: 0...65_536), decodeRate: try Field.number(wire.decodeRate, "Load.decode_rate", in: rate),
-      encodeRate: try Field.number(wire.encodeRate, "Load.encode_rate", in: rate), filterRate: try Field.number(wire.filterRate, "Load.filter_rate", in: rate))
+      slotsUsed: Int(try Field.number(wire.slotsUsed, "Load.slots_used", in: 0...65_536)),
+      slots: Int(try Field.number(wire.slots, "Load.slots", in: 0...65_536)),
+      cores: try Field.number(wire.cores, "Load.cores", in: 0...65_536),
+      decodeRate: try Field.number(wire.decodeRate, "Load.decode_rate", in: rate),
+      encodeRate: try Field.number(wire.encodeRate, "Load.encode_rate", in: rate),
+      filterRate: try Field.number(wire.filterRate, "Load.filter_rate", in: rate))
   }
   var wire: WireLoad {
     .with {

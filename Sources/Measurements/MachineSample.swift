@@ -51,13 +51,16 @@ enum ProcText {
   static func process(_ text: String) -> (ticks: UInt64, pages: Int64)? {
     guard let end = text.lastIndex(of: ")") else { return nil }
     let fields = text[text.index(after: end)...].split(separator: " ")
-    guard fields.count > 21, let user = UInt64(fields[11]), let kernel = UInt64(fields[12]), let pages = Int64(fields[21]) else { return nil }
+    guard fields.count > 21, let user = UInt64(fields[11]), let kernel = UInt64(fields[12]),
+      let pages = Int64(fields[21])
+    else { return nil }
     return (user + kernel, pages)
   }
 
   /// `some … total=MICROSECONDS` of `/proc/pressure/cpu`.
   static func stalled(_ text: String) -> UInt64? {
-    guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("some") }), let total = line.split(separator: " ").first(where: { $0.hasPrefix("total=") })
+    guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("some") }),
+      let total = line.split(separator: " ").first(where: { $0.hasPrefix("total=") })
     else { return nil }
     return UInt64(total.dropFirst(6))
   }

@@ -15,7 +15,9 @@ public enum TrainMessage: Hashable, Sendable {
     switch wire.body {
     case .car(let car):
       let count = Int(try Field.number(car.count, "TrainCar.count", in: 2...64))
-      self = .car(train: wire.train, index: Int(try Field.number(car.index, "TrainCar.index", in: 0...UInt32(count - 1))), count: count)
+      self = .car(
+        train: wire.train, index: Int(try Field.number(car.index, "TrainCar.index", in: 0...UInt32(count - 1))),
+        count: count)
     case .arrival(let arrival):
       self = .arrival(
         train: wire.train, bytes: try Field.number(arrival.bytes, "TrainArrival.bytes", in: 0...1_000_000),
@@ -72,7 +74,9 @@ struct PathProber: Sendable {
   /// What is known of each path, the thinnest first.
   var rates: [PathRate] {
     let known = paths.filter { $0.value.capacity > 0 }.sorted { $0.value.capacity < $1.value.capacity }
-    return known.prefix(Limits.reportedPaths).map { PathRate(to: $0.key, capacity: $0.value.capacity, used: Int64($0.value.used.rate * 8)) }
+    return known.prefix(Limits.reportedPaths).map {
+      PathRate(to: $0.key, capacity: $0.value.capacity, used: Int64($0.value.used.rate * 8))
+    }
   }
 
   mutating func follow(_ nodes: [NodeID], at now: Instant) -> [BoardEffect] {
@@ -91,14 +95,18 @@ struct PathProber: Sendable {
 
   mutating func sendNext(isBusy: Bool, at now: Instant, using random: inout SeededRandom) -> [BoardEffect] {
     guard !paths.isEmpty else { return [] }
-    let again = BoardEffect.setTimer(.train, at: now + .fromSeconds(Limits.trainPause.seconds * (0.75 + random.fraction() / 2)))
+    let again = BoardEffect.setTimer(
+      .train, at: now + .fromSeconds(Limits.trainPause.seconds * (0.75 + random.fraction() / 2)))
     let interval = isBusy ? Limits.busyTrainInterval : Limits.trainInterval
     let due = paths.filter { path in path.value.probed.map { now - $0 >= interval } ?? true }
-    guard let (node, _) = due.min(by: { ($0.value.probed ?? .zero) < ($1.value.probed ?? .zero) }) else { return [again] }
+    guard let (node, _) = due.min(by: { ($0.value.probed ?? .zero) < ($1.value.probed ?? .zero) }) else {
+      return [again]
+    }
     next += 1
     paths[node]!.probed = now
     paths[node]!.train = next
-    return (0..<Limits.trainCars).map { .sendTrain(.car(train: next, index: $0, count: Limits.trainCars), to: node) } + [again]
+    return (0..<Limits.trainCars).map { .sendTrain(.car(train: next, index: $0, count: Limits.trainCars), to: node) }
+      + [again]
   }
 
   // MARK: - Receiving
@@ -118,7 +126,8 @@ struct PathProber: Sendable {
     case .arrival(let train, let bytes, let nanoseconds):
       guard var path = paths[sender], path.train == train, bytes > 0 else { return [] }
       path.train = nil
-      let reading = nanoseconds < 10_000 ? PathProber.most : min(PathProber.most, Int64(Double(bytes) * 8e9 / Double(nanoseconds)))
+      let reading =
+        nanoseconds < 10_000 ? PathProber.most : min(PathProber.most, Int64(Double(bytes) * 8e9 / Double(nanoseconds)))
       // A train can be held up by chance, never sped up: a better reading counts at once, a worse one by half.
       path.capacity = path.capacity == 0 || reading > path.capacity ? reading : (path.capacity + reading) / 2
       paths[sender] = path
@@ -134,7 +143,8 @@ struct PathProber: Sendable {
     guard seen.cars > 1 else { return [] }
     let bytes = UInt64((seen.cars - 1) * Limits.trainBytes)
     let nanoseconds = (seen.last - seen.first).nanoseconds
-    let reading = nanoseconds < 10_000 ? PathProber.most : min(PathProber.most, Int64(Double(bytes) * 8e9 / Double(nanoseconds)))
+    let reading =
+      nanoseconds < 10_000 ? PathProber.most : min(PathProber.most, Int64(Double(bytes) * 8e9 / Double(nanoseconds)))
     best.down = max(best.down, reading)
     return [.sendTrain(.arrival(train: train, bytes: bytes, nanoseconds: nanoseconds), to: sender)]
   }

@@ -19,7 +19,9 @@ public struct CoordinateEstimator: Sendable {
   public init() {}
 
   /// Moves after a round trip of `milliseconds` to a peer at `other`.
-  public mutating func observe(_ milliseconds: Double, of peer: Bytes32, at other: Coordinate, using random: inout SeededRandom) {
+  public mutating func observe(
+    _ milliseconds: Double, of peer: Bytes32, at other: Coordinate, using random: inout SeededRandom
+  ) {
     guard milliseconds.isFinite, milliseconds >= 0, milliseconds < 60_000 else { return }
     var samples = recent[peer] ?? []
     samples.append(milliseconds)
@@ -48,6 +50,7 @@ public struct CoordinateEstimator: Sendable {
     }
     let whole = max(coordinate.roundTrip(to: other), 1e-6)
     for i in coordinate.vector.indices { coordinate.vector[i] += push * away[i] / length }
-    coordinate.height = max(CoordinateEstimator.leastHeight, coordinate.height + push * (coordinate.height + other.height) / whole)
+    coordinate.height = max(
+      CoordinateEstimator.leastHeight, coordinate.height + push * (coordinate.height + other.height) / whole)
   }
 }

@@ -21,7 +21,10 @@ public struct MemberRecord: Statement {
   public var portal: String
 
   /// See the properties.
-  public init(node: NodeID, address: PeerAddress, incarnation: UInt64, version: UInt32 = Limits.protocolVersion, isLeaving: Bool = false, portal: String = "") {
+  public init(
+    node: NodeID, address: PeerAddress, incarnation: UInt64, version: UInt32 = Limits.protocolVersion,
+    isLeaving: Bool = false, portal: String = ""
+  ) {
     self.node = node
     self.address = address
     self.incarnation = incarnation
@@ -112,9 +115,13 @@ extension MemberUpdate {
     switch wire.body {
     case .record(let record): self = .record(try SignedEnvelope(validating: record, "MemberUpdate.record"))
     case .suspect(let doubt):
-      self = .suspect(try Field.node(doubt.node, "Doubt.node"), incarnation: doubt.incarnation, by: try Field.node(doubt.by, "Doubt.by"))
+      self = .suspect(
+        try Field.node(doubt.node, "Doubt.node"), incarnation: doubt.incarnation,
+        by: try Field.node(doubt.by, "Doubt.by"))
     case .dead(let doubt):
-      self = .dead(try Field.node(doubt.node, "Doubt.node"), incarnation: doubt.incarnation, by: try Field.node(doubt.by, "Doubt.by"))
+      self = .dead(
+        try Field.node(doubt.node, "Doubt.node"), incarnation: doubt.incarnation,
+        by: try Field.node(doubt.by, "Doubt.by"))
     case nil: throw InvalidMessage("MemberUpdate", "says nothing")
     }
   }

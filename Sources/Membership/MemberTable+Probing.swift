@@ -7,29 +7,41 @@ import Vocabulary
 extension MemberTable {
   // MARK: - On a datagram
 
-  mutating func onDatagram(_ datagram: MemberDatagram, from sender: NodeID, at address: PeerAddress, _ now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  mutating func onDatagram(
+    _ datagram: MemberDatagram, from sender: NodeID, at address: PeerAddress, _ now: Instant,
+    using random: inout SeededRandom
+  ) -> [MemberEffect] {
     var effects = datagram.updates.flatMap { apply($0, at: now) }
     members[sender]?.lastHeard = now
     switch datagram.body {
     case .ping(let coordinate):
       members[sender]?.coordinate = coordinate
       // To where it came from: the sender may not be known yet.
-      effects.append(.send(self.datagram(.ack(estimator.coordinate), sequence: datagram.sequence, to: sender), to: sender, at: address))
+      effects.append(
+        .send(
+          self.datagram(.ack(estimator.coordinate), sequence: datagram.sequence, to: sender), to: sender, at: address))
     case .ack(let coordinate): effects += onAck(datagram.sequence, from: sender, coordinate, at: now, using: &random)
     case .indirectPing(let target, let targetAddress):
       guard errands.count < 64 else { break }
       sequence += 1
       errands[sequence] = Errand(asker: sender, address: address, sequence: datagram.sequence)
-      effects.append(.send(self.datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: targetAddress))
+      effects.append(
+        .send(self.datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: targetAddress)
+      )
       effects.append(.setTimer(.nack(sequence), at: now + Limits.probeTimeout))
     case .nack: probes[datagram.sequence]?.nacks += 1
     }
     return effects
   }
 
-  private mutating func onAck(_ number: UInt64, from sender: NodeID, _ coordinate: Coordinate, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  private mutating func onAck(
+    _ number: UInt64, from sender: NodeID, _ coordinate: Coordinate, at now: Instant, using random: inout SeededRandom
+  ) -> [MemberEffect] {
     if let errand = errands.removeValue(forKey: number) {
-      return [.send(datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)]
+      return [
+        .send(
+          datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)
+      ]
     }
     guard var probe = probes[number], !probe.isAnswered else { return [] }
     if probe.target == sender {
@@ -72,7 +84,9 @@ extension MemberTable {
       guard !gone.isEmpty else { return [next] }
       let member = gone[random.index(below: gone.count)]
       sequence += 1
-      let opening: [MemberUpdate] = [.record(own.envelope), .dead(member.node, incarnation: member.record.body.incarnation, by: node)]
+      let opening: [MemberUpdate] = [
+        .record(own.envelope), .dead(member.node, incarnation: member.record.body.incarnation, by: node),
+      ]
       let greeting = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, opening: opening)
       return [.send(greeting, to: member.node, at: member.address), next]
     case .join: return knock(at: now)
@@ -99,21 +113,31 @@ extension MemberTable {
     // Gossip may have missed it: who was never heard from is told who asks.
     let opening: [MemberUpdate] = member.lastHeard == nil ? [.record(own.envelope)] : []
     return [
-      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target, opening: opening), to: target, at: member.address),
+      .send(
+        datagram(.ping(estimator.coordinate), sequence: sequence, to: target, opening: opening), to: target,
+        at: member.address),
       .setTimer(.indirect(sequence), at: now + .nanoseconds(Limits.probeTimeout.nanoseconds * patience)),
       .setTimer(.verdict(sequence), at: now + .nanoseconds(Limits.probePeriod.nanoseconds * patience)),
     ]
   }
 
-  private mutating func onSilence(_ number: UInt64, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  private mutating func onSilence(_ number: UInt64, at now: Instant, using random: inout SeededRandom) -> [MemberEffect]
+  {
     guard let probe = probes[number], !probe.isAnswered, let target = members[probe.target] else { return [] }
-    let helpers = random.permuted(members.values.filter { $0.state == .alive && $0.node != probe.target }).prefix(Limits.indirectProbes)
+    let helpers = random.permuted(members.values.filter { $0.state == .alive && $0.node != probe.target }).prefix(
+      Limits.indirectProbes)
     probes[number]?.nacksExpected = helpers.count
-    return helpers.map { .send(datagram(.indirectPing(target.node, target.address), sequence: number, to: $0.node), to: $0.node, at: $0.address) }
+    return helpers.map {
+      .send(
+        datagram(.indirectPing(target.node, target.address), sequence: number, to: $0.node), to: $0.node, at: $0.address
+      )
+    }
   }
 
   private mutating func onVerdict(_ number: UInt64, at now: Instant) -> [MemberEffect] {
-    guard let probe = probes.removeValue(forKey: number), !probe.isAnswered, let member = members[probe.target], member.isMember else { return [] }
+    guard let probe = probes.removeValue(forKey: number), !probe.isAnswered, let member = members[probe.target],
+      member.isMember
+    else { return [] }
     // Helpers that did not even say that they failed: perhaps it is this peer that does not hear.
     health = min(Limits.localHealth, health + (probe.nacksExpected > 0 ? probe.nacksExpected - probe.nacks : 1))
     return suspect(probe.target, incarnation: member.record.body.incarnation, by: node, at: now)
@@ -122,9 +146,13 @@ extension MemberTable {
   // MARK: - Suspicion
 
   mutating func suspect(_ target: NodeID, incarnation: UInt64, by accuser: NodeID, at now: Instant) -> [MemberEffect] {
-    guard var member = members[target], incarnation >= member.record.body.incarnation, member.isMember else { return [] }
+    guard var member = members[target], incarnation >= member.record.body.incarnation, member.isMember else {
+      return []
+    }
     if var suspicion = suspicions[target] {
-      guard suspicion.by.count <= Limits.suspicionConfirmations, suspicion.by.append(accuser).inserted else { return [] }
+      guard suspicion.by.count <= Limits.suspicionConfirmations, suspicion.by.append(accuser).inserted else {
+        return []
+      }
       suspicions[target] = suspicion
       outgoing.add(.suspect(target, incarnation: incarnation, by: accuser), about: target)
       return [.setTimer(.suspicion(target), at: end(of: suspicion))]
@@ -164,8 +192,12 @@ extension MemberTable {
     return declareDead(target, incarnation: suspicion.incarnation, by: node, at: now)
   }
 
-  mutating func declareDead(_ target: NodeID, incarnation: UInt64, by accuser: NodeID, at now: Instant) -> [MemberEffect] {
-    guard var member = members[target], incarnation >= member.record.body.incarnation, member.isMember else { return [] }
+  mutating func declareDead(_ target: NodeID, incarnation: UInt64, by accuser: NodeID, at now: Instant)
+    -> [MemberEffect]
+  {
+    guard var member = members[target], incarnation >= member.record.body.incarnation, member.isMember else {
+      return []
+    }
     let before = member.state
     member.state = .dead
     member.stateSince = now

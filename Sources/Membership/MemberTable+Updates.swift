@@ -20,17 +20,22 @@ extension MemberTable {
   // MARK: - On a member's own word
 
   private mutating func onRecord(_ envelope: SignedEnvelope, at now: Instant) -> [MemberEffect] {
-    guard envelope.signer != node, let record = try? Signed<MemberRecord>(verifying: envelope, using: &verified), record.body.node == record.signer else { return [] }
+    guard envelope.signer != node, let record = try? Signed<MemberRecord>(verifying: envelope, using: &verified),
+      record.body.node == record.signer
+    else { return [] }
     guard var member = members[record.signer] else {
       guard members.count < Limits.members else { return [] }
-      let member = Member(record: record, state: record.body.isLeaving ? .left : .alive, knownSince: now, stateSince: now, lastHeard: nil)
+      let member = Member(
+        record: record, state: record.body.isLeaving ? .left : .alive, knownSince: now, stateSince: now, lastHeard: nil)
       members[member.node] = member
       insertIntoRound(member.node)
       outgoing.add(.record(envelope), about: member.node)
       return [.changed(member, from: nil)]
     }
     let newer = record.body.incarnation > member.record.body.incarnation
-    let leaves = record.body.isLeaving && !member.record.body.isLeaving && record.body.incarnation >= member.record.body.incarnation
+    let leaves =
+      record.body.isLeaving && !member.record.body.isLeaving
+      && record.body.incarnation >= member.record.body.incarnation
     guard newer || leaves else { return [] }
     let before = member.state
     member.record = record

@@ -62,7 +62,9 @@ public struct MemberTable: Sendable {
 
   /// All that are known, this peer first, the others by node ID.
   public func all(at now: Instant) -> [Member] {
-    let me = Member(record: own, state: own.body.isLeaving ? .left : .alive, knownSince: .zero, stateSince: .zero, lastHeard: now, coordinate: estimator.coordinate)
+    let me = Member(
+      record: own, state: own.body.isLeaving ? .left : .alive, knownSince: .zero, stateSince: .zero, lastHeard: now,
+      coordinate: estimator.coordinate)
     return [me] + members.values.sorted { $0.node < $1.node }
   }
   /// One member; nil for a stranger and for this peer.
@@ -73,12 +75,15 @@ public struct MemberTable: Sendable {
   // MARK: - The one entry
 
   /// Handles one input.
-  public mutating func handle(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  public mutating func handle(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect]
+  {
     switch input {
     case .join(let contacts): onJoin(contacts, at: now, using: &random)
     case .leave: onLeave(using: &random)
-    case .datagram(let datagram, let sender, let address): onDatagram(datagram, from: sender, at: address, now, using: &random)
-    case .exchange(let updates, let isAnswer, let sender): onExchange(updates, isAnswer: isAnswer, from: sender, at: now)
+    case .datagram(let datagram, let sender, let address):
+      onDatagram(datagram, from: sender, at: address, now, using: &random)
+    case .exchange(let updates, let isAnswer, let sender):
+      onExchange(updates, isAnswer: isAnswer, from: sender, at: now)
     case .linkBroken(let node): members[node]?.isMember == true ? probe(node, at: now) : []
     case .nudge(let count): nudge(count, using: &random)
     case .timer(let timer): onTimer(timer, at: now, using: &random)
@@ -87,7 +92,9 @@ public struct MemberTable: Sendable {
 
   // MARK: - On joining and leaving
 
-  private mutating func onJoin(_ contacts: [(node: NodeID, address: PeerAddress)], at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  private mutating func onJoin(
+    _ contacts: [(node: NodeID, address: PeerAddress)], at now: Instant, using random: inout SeededRandom
+  ) -> [MemberEffect] {
     self.contacts = contacts.filter { $0.node != node }
     var effects: [MemberEffect] = [
       .setTimer(.period, at: now + .fromSeconds(Limits.probePeriod.seconds * (0.5 + random.fraction() / 2))),
@@ -101,7 +108,9 @@ public struct MemberTable: Sendable {
   /// Shows the own view to every contact; the answers are theirs. Repeated until one has answered.
   func knock(at now: Instant) -> [MemberEffect] {
     guard !contacts.isEmpty, !isJoined else { return [] }
-    return contacts.map { .exchange(wholeView, isAnswer: false, to: $0.node, at: $0.address) } + [.setTimer(.join, at: now + Limits.joinRetry)]
+    return contacts.map { .exchange(wholeView, isAnswer: false, to: $0.node, at: $0.address) } + [
+      .setTimer(.join, at: now + Limits.joinRetry)
+    ]
   }
 
   private mutating func onLeave(using random: inout SeededRandom) -> [MemberEffect] {
@@ -116,16 +125,21 @@ public struct MemberTable: Sendable {
   mutating func nudge(_ wanted: Int, opening: [MemberUpdate] = [], using random: inout SeededRandom) -> [MemberEffect] {
     random.permuted(members.values.filter(\.isMember)).prefix(wanted).map { member in
       sequence += 1
-      return .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, opening: opening), to: member.node, at: member.address)
+      let ping = datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, opening: opening)
+      return .send(ping, to: member.node, at: member.address)
     }
   }
 
   // MARK: - On a whole view
 
-  private mutating func onExchange(_ updates: [MemberUpdate], isAnswer: Bool, from sender: NodeID, at now: Instant) -> [MemberEffect] {
+  private mutating func onExchange(_ updates: [MemberUpdate], isAnswer: Bool, from sender: NodeID, at now: Instant)
+    -> [MemberEffect]
+  {
     var effects = updates.flatMap { apply($0, at: now) }
     if isAnswer, contacts.contains(where: { $0.node == sender }) { isJoined = true }
-    if !isAnswer, let member = members[sender] { effects.append(.exchange(wholeView, isAnswer: true, to: sender, at: member.address)) }
+    if !isAnswer, let member = members[sender] {
+      effects.append(.exchange(wholeView, isAnswer: true, to: sender, at: member.address))
+    }
     return effects
   }
 
@@ -134,7 +148,10 @@ public struct MemberTable: Sendable {
     for member in members.values {
       view.append(.record(member.record.envelope))
       switch member.state {
-      case .suspect: view.append(.suspect(member.node, incarnation: member.record.body.incarnation, by: suspicions[member.node]?.by.first ?? node))
+      case .suspect:
+        view.append(
+          .suspect(
+            member.node, incarnation: member.record.body.incarnation, by: suspicions[member.node]?.by.first ?? node))
       case .dead: view.append(.dead(member.node, incarnation: member.record.body.incarnation, by: node))
       default: break
       }
@@ -143,7 +160,9 @@ public struct MemberTable: Sendable {
   }
 
   /// A datagram with the updates that fit beside those that must open it, a suspicion of the addressee first (Lifeguard's buddy).
-  mutating func datagram(_ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, opening: [MemberUpdate] = []) -> MemberDatagram {
+  mutating func datagram(_ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, opening: [MemberUpdate] = [])
+    -> MemberDatagram
+  {
     var updates = opening
     var room = Limits.updateBytes - opening.reduce(0) { $0 + $1.size }
     if let suspicion = suspicions[target] {
@@ -173,7 +192,11 @@ struct UpdateQueue: Sendable {
     for (node, entry) in waiting.sorted(by: { $0.value.sent < $1.value.sent }) where entry.update.size <= room {
       taken.append(entry.update)
       room -= entry.update.size
-      if entry.sent + 1 >= most { waiting.removeValue(forKey: node) } else { waiting[node] = (entry.update, entry.sent + 1) }
+      if entry.sent + 1 >= most {
+        waiting.removeValue(forKey: node)
+      } else {
+        waiting[node] = (entry.update, entry.sent + 1)
+      }
     }
     return taken
   }

@@ -10,7 +10,9 @@ extension MemberDatagram {
     case .ping(let ping): body = .ping(try Coordinate(validating: ping.coordinate, "Probing.coordinate"))
     case .ack(let ack): body = .ack(try Coordinate(validating: ack.coordinate, "Probing.coordinate"))
     case .indirectPing(let ask):
-      body = .indirectPing(try Field.node(ask.target, "IndirectPing.target"), try PeerAddress(validating: ask.address, "IndirectPing.address"))
+      body = .indirectPing(
+        try Field.node(ask.target, "IndirectPing.target"),
+        try PeerAddress(validating: ask.address, "IndirectPing.address"))
     case .nack: body = .nack
     case nil: throw InvalidMessage("MembershipDatagram", "says nothing")
     }

@@ -85,7 +85,9 @@ final class DeliveryHub {
     waitingForFormat.append(promise)
     loop.scheduleTask(in: deadline) {
       promise.fail(
-        Problem("no-media", status: 503, title: "No media", detail: "No media came within \(deadline.nanoseconds / 1_000_000_000) s.", retryAfterSeconds: 2))
+        Problem(
+          "no-media", status: 503, title: "No media",
+          detail: "No media came within \(deadline.nanoseconds / 1_000_000_000) s.", retryAfterSeconds: 2))
     }
     return promise.futureResult
   }
@@ -94,12 +96,14 @@ final class DeliveryHub {
   func attach(from: UInt64?) throws(Problem) -> Int {
     if let from, let first = chunks.first?.position.index ?? confirmed.map({ $0 + 1 }), from < first {
       throw Problem(
-        "position-gone", status: 410, title: "Position gone", detail: "Position \(from) has left the replay window, which begins at \(first).", field: "from",
+        "position-gone", status: 410, title: "Position gone",
+        detail: "Position \(from) has left the replay window, which begins at \(first).", field: "from",
         value: "\(from)", allowed: ["\(first)…"])
     }
     nextClient += 1
     let joinable = wasTrimmed ? chunks.first { $0.isKey }?.position.index : chunks.first?.position.index
-    clients[nextClient] = Client(next: from ?? (chunks.isEmpty ? confirmed.map { $0 + 1 } : joinable), written: nil, waiter: nil)
+    clients[nextClient] = Client(
+      next: from ?? (chunks.isEmpty ? confirmed.map { $0 + 1 } : joinable), written: nil, waiter: nil)
     abandoned = nil
     wasUsed = true
     if clients.count == 1 { onPresence(true) }
@@ -186,7 +190,9 @@ final class DeliveryHub {
     guard clients.count > 1, let best = clients.values.compactMap(\.written).max() else { return }
     for (id, client) in clients {
       guard let start = client.written ?? client.next else { continue }
-      let behind = chunks.lazy.filter { $0.position.index > start && $0.position.index <= best }.reduce(0) { $0 + $1.payload.count }
+      let behind = chunks.lazy.filter { $0.position.index > start && $0.position.index <= best }.reduce(0) {
+        $0 + $1.payload.count
+      }
       guard behind > DeliveryHub.lagBytes else { continue }
       clients[id] = nil
       client.waiter?.fail(DeliveryHub.lagging)
@@ -194,7 +200,9 @@ final class DeliveryHub {
   }
 
   private static let lagging = Problem(
-    "lagging", status: 503, title: "Too slow", detail: "This client was too far behind another of the same stream; come again, from a later position.", retryAfterSeconds: 1)
+    "lagging", status: 503, title: "Too slow",
+    detail: "This client was too far behind another of the same stream; come again, from a later position.",
+    retryAfterSeconds: 1)
 }
 
 /// One HTTP client's share of a hub, from any task.
@@ -206,7 +214,10 @@ final class HubDelivery: Delivery, @unchecked Sendable {
   private let client: Int
   private let now: @Sendable () -> Instant
 
-  init(hub: DeliveryHub, loop: any EventLoop, client: Int, format: MediaFormat, isLive: Bool, now: @escaping @Sendable () -> Instant) {
+  init(
+    hub: DeliveryHub, loop: any EventLoop, client: Int, format: MediaFormat, isLive: Bool,
+    now: @escaping @Sendable () -> Instant
+  ) {
     self.hub = NIOLoopBound(hub, eventLoop: loop)
     self.client = client
     self.now = now

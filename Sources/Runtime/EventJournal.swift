@@ -23,7 +23,9 @@ final class EventJournal: @unchecked Sendable {
       return
     }
     if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
-    guard let file = FileHandle(forWritingAtPath: path) else { throw ConfigurationError("trace", "“\(path)” cannot be written") }
+    guard let file = FileHandle(forWritingAtPath: path) else {
+      throw ConfigurationError("trace", "“\(path)” cannot be written")
+    }
     file.seekToEndOfFile()
     trace = file
   }
@@ -32,7 +34,8 @@ final class EventJournal: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     let told = ServiceEvent(
-      sequence: next, atMs: wall.milliseconds, service: event.service?.description, kind: event.kind, summary: event.summary,
+      sequence: next, atMs: wall.milliseconds, service: event.service?.description, kind: event.kind,
+      summary: event.summary,
       details: Dictionary(event.details.map { ($0.name, JSONValue.text($0.value)) }, uniquingKeysWith: { $1 }))
     next += 1
     events.append(told)
@@ -44,14 +47,19 @@ final class EventJournal: @unchecked Sendable {
     }
   }
 
-  private static func isLast(_ event: ServiceEvent) -> Bool { event.kind == "service.ended" || event.kind == "service.failed" }
+  private static func isLast(_ event: ServiceEvent) -> Bool {
+    event.kind == "service.ended" || event.kind == "service.failed"
+  }
 
   func follow(_ service: String?, after: UInt64?) -> AsyncStream<ServiceEvent> {
     let (stream, continuation) = AsyncStream<ServiceEvent>.makeStream(bufferingPolicy: .bufferingNewest(512))
     lock.lock()
     defer { lock.unlock() }
     var isOver = false
-    for event in events where (service == nil || event.service == service) && (service != nil || after != nil) && event.sequence > after ?? 0 {
+    for event in events
+    where (service == nil || event.service == service) && (service != nil || after != nil)
+      && event.sequence > after ?? 0
+    {
       continuation.yield(event)
       if service != nil, EventJournal.isLast(event) { isOver = true }
     }

@@ -12,16 +12,22 @@ public enum Evidence {
   ///   - roster: a file of node IDs, one a line; nil when nobody knows who should have been asked.
   /// - Throws: ``ConfigurationError`` or `InvalidMessage` for what cannot be read.
   public static func check(_ file: String, roster: String?) throws -> Outcome {
-    guard let data = FileManager.default.contents(atPath: file) else { throw ConfigurationError(file, "cannot be read") }
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw ConfigurationError(file, "cannot be read")
+    }
     let evidence = try ElectionEvidence(json: data)
     var members: [NodeID]?
     if let roster {
-      guard let text = try? String(contentsOfFile: roster, encoding: .utf8) else { throw ConfigurationError(roster, "cannot be read") }
+      guard let text = try? String(contentsOfFile: roster, encoding: .utf8) else {
+        throw ConfigurationError(roster, "cannot be read")
+      }
       members = []
       for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
         let word = line.prefix { $0 != "#" }.split(separator: " ").first ?? ""
         guard !word.isEmpty else { continue }
-        guard let node = NodeID(word) else { throw ConfigurationError("\(roster):\(number + 1)", "“\(word.prefix(60))” where a node ID was expected") }
+        guard let node = NodeID(word) else {
+          throw ConfigurationError("\(roster):\(number + 1)", "“\(word.prefix(60))” where a node ID was expected")
+        }
         members!.append(node)
       }
     }

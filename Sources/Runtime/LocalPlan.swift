@@ -13,7 +13,9 @@ import Wire
 public enum LocalPlan {
   /// - Throws: `RequestError`, `BuildError`, `WorkerFault` or ``ConfigurationError``, each of which says what to mend.
   public static func make(request: String, source: String) async throws -> GraphListing {
-    guard let document = FileManager.default.contents(atPath: request) else { throw ConfigurationError(request, "cannot be read") }
+    guard let document = FileManager.default.contents(atPath: request) else {
+      throw ConfigurationError(request, "cannot be read")
+    }
     let asked = try ServiceRequest(document: [UInt8](document))
     guard FileManager.default.fileExists(atPath: source) else { throw ConfigurationError(source, "no such file") }
     let description = try await probe(URL(fileURLWithPath: source).path)
@@ -35,7 +37,8 @@ public enum LocalPlan {
             default: break
             }
           case .drained: break
-          case .ended(let exit, _): promise.fail(WorkerFault(kind: "internal", stage: nil, message: "the probe \(exit)"))
+          case .ended(let exit, _):
+            promise.fail(WorkerFault(kind: "internal", stage: nil, message: "the probe \(exit)"))
           }
         }
         worker.send(WireToWorker.with { $0.probe = .with { $0.path = path } }.wireBytes)

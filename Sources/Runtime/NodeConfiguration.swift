@@ -80,27 +80,30 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
 
 extension NodeConfiguration {
   /// Every key of the file, with how its text is checked. The environment has the same keys as `MILLRACE_<KEY>`.
-  private static let settings: OrderedDictionary<String, @Sendable (inout NodeConfiguration, Setting) throws(ConfigurationError) -> Void> = [
-    "overlay": { c, s throws(ConfigurationError) in c.overlay = try s.text() },
-    "data": { c, s throws(ConfigurationError) in c.data = try s.text() },
-    "listen": { c, s throws(ConfigurationError) in c.listen = try s.address() },
-    "portal": { c, s throws(ConfigurationError) in c.portal = try s.address() },
-    "join": { c, s throws(ConfigurationError) in c.join += try s.peers() },
-    "bootstrap": { c, s throws(ConfigurationError) in c.join += try NodeConfiguration.bootstrapPeers(file: s.path(), into: &c) },
-    "share": { c, s throws(ConfigurationError) in c.share = try s.path() },
-    "components": { c, s throws(ConfigurationError) in
-      let names = try s.list()
-      c.components = names == ["all"] ? nil : names
-    },
-    "slots": { c, s throws(ConfigurationError) in c.slots = Int(try s.number(in: 1...256)) },
-    "prestarted": { c, s throws(ConfigurationError) in c.prestarted = Int(try s.number(in: 0...64)) },
-    "cores": { c, s throws(ConfigurationError) in c.cores = try s.number(in: 0.1...1024) },
-    "memory": { c, s throws(ConfigurationError) in c.memory = try s.bytes() },
-    "up": { c, s throws(ConfigurationError) in c.up = try s.rate() },
-    "down": { c, s throws(ConfigurationError) in c.down = try s.rate() },
-    "trace": { c, s throws(ConfigurationError) in c.trace = try s.path() },
-    "log": { c, s throws(ConfigurationError) in c.log = try s.word(of: ["error", "warning", "info", "debug"]) },
-  ]
+  private static let settings:
+    OrderedDictionary<String, @Sendable (inout NodeConfiguration, Setting) throws(ConfigurationError) -> Void> = [
+      "overlay": { c, s throws(ConfigurationError) in c.overlay = try s.text() },
+      "data": { c, s throws(ConfigurationError) in c.data = try s.text() },
+      "listen": { c, s throws(ConfigurationError) in c.listen = try s.address() },
+      "portal": { c, s throws(ConfigurationError) in c.portal = try s.address() },
+      "join": { c, s throws(ConfigurationError) in c.join += try s.peers() },
+      "bootstrap": { c, s throws(ConfigurationError) in
+        c.join += try NodeConfiguration.bootstrapPeers(file: s.path(), into: &c)
+      },
+      "share": { c, s throws(ConfigurationError) in c.share = try s.path() },
+      "components": { c, s throws(ConfigurationError) in
+        let names = try s.list()
+        c.components = names == ["all"] ? nil : names
+      },
+      "slots": { c, s throws(ConfigurationError) in c.slots = Int(try s.number(in: 1...256)) },
+      "prestarted": { c, s throws(ConfigurationError) in c.prestarted = Int(try s.number(in: 0...64)) },
+      "cores": { c, s throws(ConfigurationError) in c.cores = try s.number(in: 0.1...1024) },
+      "memory": { c, s throws(ConfigurationError) in c.memory = try s.bytes() },
+      "up": { c, s throws(ConfigurationError) in c.up = try s.rate() },
+      "down": { c, s throws(ConfigurationError) in c.down = try s.rate() },
+      "trace": { c, s throws(ConfigurationError) in c.trace = try s.path() },
+      "log": { c, s throws(ConfigurationError) in c.log = try s.word(of: ["error", "warning", "info", "debug"]) },
+    ]
 
   /// Takes in a YAML file.
   public mutating func read(file: String) throws(ConfigurationError) {
@@ -116,7 +119,8 @@ extension NodeConfiguration {
       let name = key.scalar?.string ?? "?"
       let place = "\(file):\(key.mark?.line ?? 0)"
       guard let apply = NodeConfiguration.settings[name] else {
-        throw ConfigurationError(place, "unknown key “\(name)”; known are \(NodeConfiguration.settings.keys.joined(separator: ", "))")
+        throw ConfigurationError(
+          place, "unknown key “\(name)”; known are \(NodeConfiguration.settings.keys.joined(separator: ", "))")
       }
       let values: [String]
       if let sequence = value.sequence {
@@ -126,7 +130,8 @@ extension NodeConfiguration {
       } else {
         throw ConfigurationError(place, "“\(name)” wants a value or a list, not a mapping")
       }
-      try apply(&self, Setting(place: "\(place) (\(name))", values: values, isList: value.sequence != nil, folder: folder))
+      try apply(
+        &self, Setting(place: "\(place) (\(name))", values: values, isList: value.sequence != nil, folder: folder))
     }
   }
 
@@ -147,8 +152,12 @@ extension NodeConfiguration {
     try apply(&self, Setting(place: flag, values: [value], isList: false, folder: ""))
   }
 
-  private static func bootstrapPeers(file: String, into configuration: inout NodeConfiguration) throws(ConfigurationError) -> [BootstrapPeer] {
-    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw ConfigurationError(file, "cannot be read") }
+  private static func bootstrapPeers(file: String, into configuration: inout NodeConfiguration)
+    throws(ConfigurationError) -> [BootstrapPeer]
+  {
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+      throw ConfigurationError(file, "cannot be read")
+    }
     let root: Yams.Node?
     do { root = try Yams.compose(yaml: text) } catch { throw ConfigurationError(file, "is not YAML: \(error)") }
     var peers: [BootstrapPeer] = []
@@ -177,7 +186,9 @@ struct Setting {
   let folder: String
 
   func text() throws(ConfigurationError) -> String {
-    guard !isList, let value = values.first, !value.isEmpty else { throw ConfigurationError(place, "one value was expected") }
+    guard !isList, let value = values.first, !value.isEmpty else {
+      throw ConfigurationError(place, "one value was expected")
+    }
     return value
   }
   func path() throws(ConfigurationError) -> String {
@@ -187,18 +198,24 @@ struct Setting {
   func list() throws(ConfigurationError) -> [String] { values }
   func word(of words: [String]) throws(ConfigurationError) -> String {
     let value = try text()
-    guard words.contains(value) else { throw ConfigurationError(place, "“\(value)” where one of \(words.joined(separator: ", ")) was expected") }
+    guard words.contains(value) else {
+      throw ConfigurationError(place, "“\(value)” where one of \(words.joined(separator: ", ")) was expected")
+    }
     return value
   }
   func address() throws(ConfigurationError) -> PeerAddress {
     let value = try text()
-    guard let address = PeerAddress(value) else { throw ConfigurationError(place, "“\(value)” where ADDRESS:PORT was expected") }
+    guard let address = PeerAddress(value) else {
+      throw ConfigurationError(place, "“\(value)” where ADDRESS:PORT was expected")
+    }
     return address
   }
   func peers() throws(ConfigurationError) -> [BootstrapPeer] {
     var peers: [BootstrapPeer] = []
     for value in values {
-      guard let peer = BootstrapPeer(value) else { throw ConfigurationError(place, "“\(value)” where HOST:PORT#NODEID was expected") }
+      guard let peer = BootstrapPeer(value) else {
+        throw ConfigurationError(place, "“\(value)” where HOST:PORT#NODEID was expected")
+      }
       peers.append(peer)
     }
     return peers
@@ -206,12 +223,15 @@ struct Setting {
   func number(in range: ClosedRange<Double>) throws(ConfigurationError) -> Double {
     let value = try text()
     guard let number = Double(value), range.contains(number) else {
-      throw ConfigurationError(place, "“\(value)” where a number from \(range.lowerBound) to \(range.upperBound) was expected")
+      throw ConfigurationError(
+        place, "“\(value)” where a number from \(range.lowerBound) to \(range.upperBound) was expected")
     }
     return number
   }
   /// `20mbit`, `1.5gbit`, `64kbit`: bits a second.
-  func rate() throws(ConfigurationError) -> Int64 { try scaled(["kbit": 1e3, "mbit": 1e6, "gbit": 1e9], "a rate such as 20mbit") }
+  func rate() throws(ConfigurationError) -> Int64 {
+    try scaled(["kbit": 1e3, "mbit": 1e6, "gbit": 1e9], "a rate such as 20mbit")
+  }
   /// `512MiB`, `4GiB`.
   func bytes() throws(ConfigurationError) -> Int64 {
     try scaled(["KiB": 1024, "MiB": 1_048_576, "GiB": 1_073_741_824], "a size such as 512MiB")
@@ -219,7 +239,9 @@ struct Setting {
   private func scaled(_ units: KeyValuePairs<String, Double>, _ expected: String) throws(ConfigurationError) -> Int64 {
     let value = try text()
     for (unit, factor) in units where value.hasSuffix(unit) {
-      if let number = Double(value.dropLast(unit.count)), number > 0, number * factor < 1e15 { return Int64(number * factor) }
+      if let number = Double(value.dropLast(unit.count)), number > 0, number * factor < 1e15 {
+        return Int64(number * factor)
+      }
     }
     throw ConfigurationError(place, "“\(value)” where \(expected) was expected")
   }

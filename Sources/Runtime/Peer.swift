@@ -21,28 +21,45 @@ public enum Peer {
     let keyPath = Keys.path(in: configuration.data)
     let identityIsNew = access(keyPath, F_OK) != 0
     let keys = try KeyFile.loadOrCreate(at: keyPath)
-    let isFirstStart = identityIsNew || access("\(configuration.data)/\(PeerDatabase.fileName)", F_OK) != 0 && !FileManager.default.fileExists(atPath: "\(configuration.data)/started")
+    let isFirstStart =
+      identityIsNew
+      || access("\(configuration.data)/\(PeerDatabase.fileName)", F_OK) != 0
+        && !FileManager.default.fileExists(atPath: "\(configuration.data)/started")
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
-    let database = try PeerDatabase(directory: configuration.data, ifCorrupt: .startNewGeneration) { work in loop.execute(work) }
+    let database = try PeerDatabase(directory: configuration.data, ifCorrupt: .startNewGeneration) { work in
+      loop.execute(work)
+    }
     _ = FileManager.default.createFile(atPath: "\(configuration.data)/started", contents: nil)
-    if let reason = database.contents.generation.reason { logger.warning("a new generation of the store begins: \(reason); corrupt or restored stores cannot vote in elections under way") }
+    if let reason = database.contents.generation.reason {
+      logger.warning(
+        "a new generation of the store begins: \(reason); corrupt or restored stores cannot vote in elections under way"
+      )
+    }
 
     let cores = configuration.cores ?? Double(MachineReader.cores)
     let offer = NodeOffer(
-      components: configuration.components, slots: configuration.slots, cores: cores, machineCores: Double(MachineReader.cores), memory: configuration.memory ?? MachineReader.memory / 2,
+      components: configuration.components, slots: configuration.slots, cores: cores,
+      machineCores: Double(MachineReader.cores), memory: configuration.memory ?? MachineReader.memory / 2,
       upCap: configuration.up ?? 0, downCap: configuration.down ?? 0)
-    let settings = NodeSettings(address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer, identityIsNew: isFirstStart)
+    let settings = NodeSettings(
+      address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer, identityIsNew: isFirstStart
+    )
     let journal = try EventJournal(trace: configuration.trace)
     let peer: PeerLoop = try await loop.submit {
       let share = try SourceShare(directory: configuration.share)
-      return PeerLoop(loop: loop, keys: keys, configuration: configuration, database: database, share: share, settings: settings, journal: journal, logger: logger)
+      return PeerLoop(
+        loop: loop, keys: keys, configuration: configuration, database: database, share: share, settings: settings,
+        journal: journal, logger: logger)
     }.get()
     let starting: EventLoopFuture<Void> = loop.flatSubmit { peer.start(workerPath: WorkerExecutable.path) }
     try await starting.get()
     logger.info("peer \(keys.id) listens on \(configuration.listen), portal http://\(configuration.portal)/")
 
-    let server = PortalServer(backend: PeerBackend(peer: peer), configuration: PortalConfiguration(host: configuration.portal.host, port: Int(configuration.portal.port)), group: group, logger: logger)
+    let server = PortalServer(
+      backend: PeerBackend(peer: peer),
+      configuration: PortalConfiguration(host: configuration.portal.host, port: Int(configuration.portal.port)),
+      group: group, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await server.run() }
       tasks.addTask { await Termination.requested() }
@@ -98,7 +115,8 @@ public enum Keys {
   /// A fresh key in a data directory. Throws `KeyFileError`, also when there is one.
   public static func new(in data: String) throws -> KeyPair {
     guard access(path(in: data), F_OK) != 0 else {
-      throw ConfigurationError(path(in: data), "there is a key already; it is never overwritten: move it away yourself if it is to go")
+      throw ConfigurationError(
+        path(in: data), "there is a key already; it is never overwritten: move it away yourself if it is to go")
     }
     return try KeyFile.create(at: path(in: data))
   }

@@ -22,14 +22,14 @@ final class PeerLoop: @unchecked Sendable {
   let journal: EventJournal
   private(set) var node: Node
   private var random: SeededRandom
-  private let database: PeerDatabase
-  private let share: SourceShare
+  let database: PeerDatabase
+  let share: SourceShare
   private var datagrams: DatagramSocket!
   private var links: LinkPool!
-  private var pool: WorkerPool!
+  var pool: WorkerPool!
   private var timers: [Core.Timer: Scheduled<Void>] = [:]
   private var recordSequence: UInt64
-  private var workers: [WorkerID: RunningWorker] = [:]
+  var workers: [WorkerID: RunningWorker] = [:]
   private(set) var hubs: [SinkID: DeliveryHub] = [:]
   private(set) var hubsByOutput: [HubName: SinkID] = [:]
   private var questions: [ClientToken: EventLoopPromise<ClientAnswer>] = [:]
@@ -53,7 +53,8 @@ final class PeerLoop: @unchecked Sendable {
   }
 
   init(
-    loop: any EventLoop, keys: KeyPair, configuration: NodeConfiguration, database: PeerDatabase, share: SourceShare, settings: NodeSettings, journal: EventJournal, logger: Logger
+    loop: any EventLoop, keys: KeyPair, configuration: NodeConfiguration, database: PeerDatabase, share: SourceShare,
+    settings: NodeSettings, journal: EventJournal, logger: Logger
   ) {
     self.loop = loop
     self.keys = keys
@@ -65,8 +66,11 @@ final class PeerLoop: @unchecked Sendable {
     began = PeerLoop.now
     recordSequence = UInt64(max(0, wallMilliseconds())) << 16
     random = SeededRandom(seed: UInt64(bitPattern: monotonicNanoseconds()) ^ keys.id.key.prefix64)
-    let records = database.contents.records.map { Record(kind: $0.kind, key: $0.key, bytes: $0.bytes, keepUntil: $0.keepUntil) }
-    node = Node(keys: keys, settings: settings, memory: Memory(records: records), now: PeerLoop.now, wall: PeerLoop.wall)
+    let records = database.contents.records.map {
+      Record(kind: $0.kind, key: $0.key, bytes: $0.bytes, keepUntil: $0.keepUntil)
+    }
+    node = Node(
+      keys: keys, settings: settings, memory: Memory(records: records), now: PeerLoop.now, wall: PeerLoop.wall)
   }
 
   static var now: Instant { Instant(nanoseconds: monotonicNanoseconds()) }
@@ -83,11 +87,15 @@ final class PeerLoop: @unchecked Sendable {
     ) { [unowned self] event in onDatagram(event) }
     .flatMap { [self] socket -> EventLoopFuture<LinkPool> in
       datagrams = socket
-      return LinkPool.listen(socket.address, keys: keys, incarnation: incarnation, overlay: configuration.overlay, on: loop) { [unowned self] event in onLink(event) }
+      return LinkPool.listen(
+        socket.address, keys: keys, incarnation: incarnation, overlay: configuration.overlay, on: loop
+      ) { [unowned self] event in onLink(event) }
     }.flatMapThrowing { [self] pool in
       links = pool
       try self.pool.start()
-      let contacts = configuration.join.map { Contact(node: $0.node, address: $0.address) } + database.contents.peers.map { Contact(node: $0.node, address: $0.address) }
+      let contacts =
+        configuration.join.map { Contact(node: $0.node, address: $0.address) }
+        + database.contents.peers.map { Contact(node: $0.node, address: $0.address) }
       take(.join(contacts))
       calibrate()
       sample()
@@ -120,7 +128,8 @@ final class PeerLoop: @unchecked Sendable {
       case .sendLink(let message, let to, let address, let purpose): sendLink(message, to: to, at: address, purpose)
       case .setTimer(let timer, let at): schedule(timer, at: at)
       case .persist(let records, let token): persist(records, token)
-      case .forget(let names): database.append(names.map { .remove(kind: $0.kind, request: PeerLoop.anyRequest, key: $0.key) })
+      case .forget(let names):
+        database.append(names.map { .remove(kind: $0.kind, request: PeerLoop.anyRequest, key: $0.key) })
       case .startWorker(let id, let job, let source): startWorker(id, job, source: source)
       case .toWorker(let id, let command): workers[id]?.channel.send(command.wire.wireBytes)
       case .stopWorker(let id): workers.removeValue(forKey: id)?.channel.kill()
@@ -148,7 +157,10 @@ final class PeerLoop: @unchecked Sendable {
     if event.kind == "message.refused" { counters.refusedMessages += 1 }
     journal.append(event, at: PeerLoop.wall)
     logger.debug("\(event.kind): \(event.summary)", metadata: event.service.map { ["service": "\($0.short)"] })
-    if event.kind == "member.alive", let node = event.details.first(where: { $0.name == "node" }).flatMap({ NodeID($0.value) }), let member = self.node.member(node) {
+    if event.kind == "member.alive",
+      let node = event.details.first(where: { $0.name == "node" }).flatMap({ NodeID($0.value) }),
+      let member = self.node.member(node)
+    {
       database.append([.know(KnownPeer(node: node, address: member.address, seen: PeerLoop.wall))])
     }
   }
@@ -160,7 +172,10 @@ final class PeerLoop: @unchecked Sendable {
   private func persist(_ records: [Record], _ token: PersistToken) {
     let changes = records.map { record -> StoreChange in
       recordSequence += 1
-      return .put(StoredRecord(kind: record.name.kind, request: PeerLoop.anyRequest, key: record.name.key, sequence: recordSequence, bytes: record.bytes, keepUntil: record.keepUntil))
+      return .put(
+        StoredRecord(
+          kind: record.name.kind, request: PeerLoop.anyRequest, key: record.name.key, sequence: recordSequence,
+          bytes: record.bytes, keepUntil: record.keepUntil))
     }
     database.append(changes) { [weak self] result in
       guard let self else { return }
@@ -184,9 +199,13 @@ final class PeerLoop: @unchecked Sendable {
     }
   }
 
-  private func sendLink(_ message: WireLinkMessage, to node: NodeID, at address: PeerAddress, _ purpose: Core.LinkPurpose) {
+  private func sendLink(
+    _ message: WireLinkMessage, to node: NodeID, at address: PeerAddress, _ purpose: Core.LinkPurpose
+  ) {
     let bytes = message.wireBytes
-    guard (1...Limits.linkMessageBytes).contains(bytes.count), links.send(bytes, to: node, at: address, purpose: purpose == .media ? .media : .control) else {
+    guard (1...Limits.linkMessageBytes).contains(bytes.count),
+      links.send(bytes, to: node, at: address, purpose: purpose == .media ? .media : .control)
+    else {
       return loop.execute { [weak self] in self?.take(.linkDown(node)) }
     }
   }
@@ -194,7 +213,8 @@ final class PeerLoop: @unchecked Sendable {
   private func onLink(_ event: LinkEvent) {
     switch event {
     case .up(let info):
-      datagrams.learn(info.name.node, incarnation: info.incarnation, at: self.node.member(info.name.node)?.address ?? info.remote)
+      datagrams.learn(
+        info.name.node, incarnation: info.incarnation, at: self.node.member(info.name.node)?.address ?? info.remote)
       take(.linkUp(info.name.node))
     case .received(let from, let purpose, let bytes):
       do {
@@ -211,7 +231,11 @@ final class PeerLoop: @unchecked Sendable {
       default: take(.linkDown(node))
       }
     case .turnedAway(let node, let address, let failure):
-      note(Event("link.refused", nil, "turned away \(node.map { $0.short + "…" } ?? "a stranger") at \(address.map { "\($0)" } ?? "?"): \(failure)"))
+      note(
+        Event(
+          "link.refused", nil,
+          "turned away \(node.map { $0.short + "…" } ?? "a stranger") at \(address.map { "\($0)" } ?? "?"): \(failure)")
+      )
     }
   }
 
@@ -234,118 +258,14 @@ final class PeerLoop: @unchecked Sendable {
           return PeerTraffic(node: peer, sent: UInt64(traffic.bytesSent), received: UInt64(traffic.bytesReceived))
         }))
     // While nothing runs here, looking less often keeps an idle peer cheap.
-    loop.scheduleTask(in: workers.isEmpty && hubs.isEmpty ? .seconds(2) : .milliseconds(500)) { [weak self] in self?.sample() }
+    loop.scheduleTask(in: workers.isEmpty && hubs.isEmpty ? .seconds(2) : .milliseconds(500)) { [weak self] in
+      self?.sample()
+    }
   }
 
   private enum ProcessPath {
     static let own = "/proc/self/stat"
     static func of(_ pid: Int32) -> String { "/proc/\(pid)/stat" }
-  }
-
-  // MARK: - Workers
-
-  private func startWorker(_ id: WorkerID, _ job: WorkerJob, source: String?) {
-    var path = ""
-    if let source {
-      switch share.file(at: source) {
-      case .success(let file): path = file.path
-      case .failure(let fault): return loop.execute { [weak self] in self?.take(.worker(id, .failure(fault))) }
-      }
-    }
-    do {
-      let channel = try pool.take { [weak self] event in self?.onWorker(id, event) }
-      workers[id] = RunningWorker(channel)
-      channel.send(job.wireStart(sourcePath: path).wireBytes)
-    } catch {
-      loop.execute { [weak self] in self?.take(.workerDied(id, "\(error)")) }
-    }
-  }
-
-  private func onWorker(_ id: WorkerID, _ event: WorkerEvent) {
-    switch event {
-    case .received(let bytes):
-      do {
-        switch try WorkerRemark(validating: bytes) {
-        case .report(let report): take(.worker(id, report))
-        case .progress(let due, let late, _, _): take(.workerProgress(id, due: due, late: late))
-        case .ready, .probed, .calibrated: break
-        }
-      } catch {
-        workers[id]?.channel.kill()
-      }
-    case .drained: break
-    case .ended(let exit, let garbage):
-      workers[id] = nil
-      take(.workerDied(id, garbage ?? "\(exit)"))
-    }
-  }
-
-  private func probe(_ path: String) {
-    switch share.file(at: path) {
-    case .failure(let fault): loop.execute { [weak self] in self?.take(.probed(path: path, .failure(fault))) }
-    case .success(let file):
-      if let known = share.description(of: path, stamp: file.stamp) {
-        return loop.execute { [weak self] in self?.take(.probed(path: path, .success(known))) }
-      }
-      ask(.with { $0.probe = .with { $0.path = file.path } }) { [weak self] remark in
-        guard let self else { return }
-        switch remark {
-        case .probed(let source):
-          share.remember(source, of: path, stamp: file.stamp)
-          take(.probed(path: path, .success(source)))
-        case .report(.failure(let fault)):
-          let told = WorkerFault(kind: fault.kind, stage: nil, message: "“\(path)”: \(fault.message.replacing(file.path, with: path))")
-          take(.probed(path: path, .failure(told)))
-        default:
-          take(.probed(path: path, .failure(WorkerFault(kind: "internal", stage: nil, message: "“\(path)”: the probe ended without an answer"))))
-        }
-      }
-    }
-  }
-
-  /// A worker's one answer to one question; nil when it ended without.
-  private func ask(_ question: WireToWorker, _ answer: @escaping (WorkerRemark?) -> Void) {
-    var isAnswered = false
-    func settle(_ remark: WorkerRemark?) {
-      guard !isAnswered else { return }
-      isAnswered = true
-      answer(remark)
-    }
-    do {
-      var worker: WorkerChannel?
-      worker = try pool.take { event in
-        switch event {
-        case .received(let bytes):
-          guard let remark = try? WorkerRemark(validating: bytes) else { return }
-          if case .ready = remark { return }
-          if case .progress = remark { return }
-          settle(remark)
-          worker?.kill()
-        case .drained: break
-        case .ended: settle(nil)
-        }
-      }
-      worker?.send(question.wireBytes)
-    } catch { settle(nil) }
-  }
-
-  /// Measures this machine once and keeps it.
-  private func calibrate() {
-    if let bytes = database.contents.calibration, let kept = try? WorkerRemark(validating: bytes), case .calibrated(let decode, let encode, let filter) = kept {
-      return take(.calibrated(decode: decode, encode: encode, filter: filter))
-    }
-    ask(.with { $0.calibrate = .init() }) { [weak self] remark in
-      guard let self, case .calibrated(let decode, let encode, let filter) = remark else { return }
-      let wire = WireFromWorker.with {
-        $0.calibrated = .with {
-          $0.decodeRate = decode
-          $0.encodeRate = encode
-          $0.filterRate = filter
-        }
-      }
-      database.append([.calibrate(wire.wireBytes)])
-      take(.calibrated(decode: decode, encode: encode, filter: filter))
-    }
   }
 
   // MARK: - Deliveries
@@ -375,7 +295,9 @@ final class PeerLoop: @unchecked Sendable {
       let first = hub.firstChunk == nil
       hub.append(packet, at: PeerLoop.now)
       if first, let name = hubsByOutput.first(where: { $0.value == sink })?.key {
-        note(Event("media.first", name.request, "the first media of \(name.output) is here", [.init("output", name.output)]))
+        note(
+          Event(
+            "media.first", name.request, "the first media of \(name.output) is here", [.init("output", name.output)]))
       }
     case .end: hub.end()
     }

@@ -6,7 +6,9 @@ import Portal
 public enum RequestFile {
   /// The bytes and, by the file's ending, the format: `.json` or YAML. Throws ``ConfigurationError``.
   public static func read(_ path: String) throws -> (bytes: [UInt8], format: DocumentFormat) {
-    guard let data = FileManager.default.contents(atPath: path) else { throw ConfigurationError(path, "cannot be read") }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw ConfigurationError(path, "cannot be read")
+    }
     return ([UInt8](data), path.hasSuffix(".json") ? .json : .yaml)
   }
   /// A key under which a repeated attempt is the same request.
@@ -74,8 +76,10 @@ public final class Reception {
   public func summary(of service: String, output: String?, _ view: ServiceView?) -> Summary {
     let usual = intervals.sorted().dropFirst(intervals.count / 2).first ?? 0
     return Summary(
-      service: service, output: output, chunks: chunks, bytes: bytes, firstPosition: positions?.first, lastPosition: positions?.last,
-      firstMediaMs: first.map { Double($0 - asked) / 1e6 }, gapMs: intervals.max().map { max(0, $0 - usual) }, electionMs: view?.timings.electionMs, placementMs: view?.timings.placementMs)
+      service: service, output: output, chunks: chunks, bytes: bytes, firstPosition: positions?.first,
+      lastPosition: positions?.last,
+      firstMediaMs: first.map { Double($0 - asked) / 1e6 }, gapMs: intervals.max().map { max(0, $0 - usual) },
+      electionMs: view?.timings.electionMs, placementMs: view?.timings.placementMs)
   }
 }
 

@@ -45,7 +45,12 @@ final class SourceShare {
       return missing("not a file that this node can read")
     }
     let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
-    return .success((file, Stamp(device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: Int64(status.st_size), modified: modified)))
+    return .success(
+      (
+        file,
+        Stamp(
+          device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: Int64(status.st_size), modified: modified)
+      ))
   }
 
   /// What an unchanged file was found to be.

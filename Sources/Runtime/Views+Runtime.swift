@@ -20,29 +20,42 @@ extension ServiceView {
     let call = mandate.flatMap { try? ClientCall(validating: $0.envelope.body.document) }
     let document = call.map { String(decoding: $0.request, as: UTF8.self) } ?? ""
     let asked = call.flatMap { try? ServiceRequest(canonical: $0.request) }
-    let age = report.portal.map { (PeerLoop.now - $0.began).seconds } ?? mandate.map { (PeerLoop.wall - $0.envelope.body.issued).seconds } ?? 0
+    let age =
+      report.portal.map { (PeerLoop.now - $0.began).seconds } ?? mandate.map {
+        (PeerLoop.wall - $0.envelope.body.issued).seconds
+      } ?? 0
     self.init(
-      id: "\(request)", state: ServiceState(wire.state, frozen: wire.frozen), ageSeconds: max(0, age), request: document,
-      portal: mandate.map { "\($0.envelope.body.portal)" } ?? "\(peer.keys.id)", electorate: mandate.map { $0.envelope.body.electorate.members.map { "\($0)" } } ?? [])
+      id: "\(request)", state: ServiceState(wire.state, frozen: wire.frozen), ageSeconds: max(0, age),
+      request: document,
+      portal: mandate.map { "\($0.envelope.body.portal)" } ?? "\(peer.keys.id)",
+      electorate: mandate.map { $0.envelope.body.electorate.members.map { "\($0)" } } ?? [])
     heardSecondsAgo = report.age.seconds
     manager = Bytes32(wire.manager).map { "\(NodeID($0))" }
     term = wire.hasTerm ? "\(Term(wire.term))" : nil
     epoch = wire.hasTerm ? Int(wire.term.epoch) : nil
     frozen = wire.frozen
     if frozen { warnings.append("fewer than a quorum of electors answer: media flows on, nothing can be repaired") }
-    if !wire.problem.isEmpty { failure = Problem("service-failed", status: 503, title: "The service failed", detail: wire.problem) }
+    if !wire.problem.isEmpty {
+      failure = Problem("service-failed", status: 503, title: "The service failed", detail: wire.problem)
+    }
     stages = wire.stages.map { stage in
       StageView(
-        id: Int(stage.id), component: stage.component, parameters: Dictionary(stage.parameters.map { ($0.name, JSONValue($0)) }, uniquingKeysWith: { $1 }),
-        inputs: stage.inputs.map(Int.init), node: Bytes32(stage.node).map { "\(NodeID($0))" }, group: Bytes32(stage.node) == nil ? nil : Int(stage.group), reused: stage.reused)
+        id: Int(stage.id), component: stage.component,
+        parameters: Dictionary(stage.parameters.map { ($0.name, JSONValue($0)) }, uniquingKeysWith: { $1 }),
+        inputs: stage.inputs.map(Int.init), node: Bytes32(stage.node).map { "\(NodeID($0))" },
+        group: Bytes32(stage.node) == nil ? nil : Int(stage.group), reused: stage.reused)
     }
     sockets = wire.sockets.map(SocketView.init)
     hops = ServiceView.hops(stages)
     outputs = (report.portal?.outputs ?? []).map { OutputView(request, $0, asked) }
     if let times = report.portal {
-      func milliseconds(_ from: Instant?, _ to: Instant?) -> Double? { from.flatMap { from in to.map { ($0 - from).milliseconds } } }
-      timings = TimingsView(electionMs: milliseconds(times.called, times.managed), placementMs: milliseconds(times.managed, times.running))
-      let first = peer.hubsByOutput.filter { $0.key.request == request }.compactMap { peer.hubs[$0.value]?.firstChunk }.min()
+      func milliseconds(_ from: Instant?, _ to: Instant?) -> Double? {
+        from.flatMap { from in to.map { ($0 - from).milliseconds } }
+      }
+      timings = TimingsView(
+        electionMs: milliseconds(times.called, times.managed), placementMs: milliseconds(times.managed, times.running))
+      let first = peer.hubsByOutput.filter { $0.key.request == request }.compactMap { peer.hubs[$0.value]?.firstChunk }
+        .min()
       timings.firstMediaMs = milliseconds(times.began, first)
     }
   }
@@ -52,9 +65,10 @@ extension ServiceView {
     var longest: [Int: Int] = [:]
     let nodes = Dictionary(stages.map { ($0.id, $0.node) }, uniquingKeysWith: { $1 })
     for stage in stages {
-      longest[stage.id] = stage.inputs.map { input in
-        (longest[input] ?? 0) + (nodes[input] != nil && nodes[input]! != stage.node && stage.node != nil ? 1 : 0)
-      }.max() ?? 0
+      longest[stage.id] =
+        stage.inputs.map { input in
+          (longest[input] ?? 0) + (nodes[input] != nil && nodes[input]! != stage.node && stage.node != nil ? 1 : 0)
+        }.max() ?? 0
     }
     return stages.isEmpty ? 0 : (longest.values.max() ?? 0) + 1
   }
@@ -86,7 +100,8 @@ extension JSONValue {
   init(_ parameter: WireParameter) {
     switch parameter.value {
     case .integer(let value): self = .integer(value)
-    case .rational(let value): self = .text(value.denominator == 1 ? "\(value.numerator)" : "\(value.numerator)/\(value.denominator)")
+    case .rational(let value):
+      self = .text(value.denominator == 1 ? "\(value.numerator)" : "\(value.numerator)/\(value.denominator)")
     case .text(let value): self = .text(value)
     case .flag(let value): self = .flag(value)
     case nil: self = .null
@@ -110,10 +125,14 @@ extension OutputView {
 
 extension SocketView {
   init(_ wire: WireSocketReport) {
-    func address(_ wire: WireAddress) -> String { (try? PeerAddress(validating: wire, "address")).map { "\($0)" } ?? "" }
+    func address(_ wire: WireAddress) -> String {
+      (try? PeerAddress(validating: wire, "address")).map { "\($0)" } ?? ""
+    }
     self.init(
-      group: wire.group == 0 ? nil : Int(wire.group) - 1, node: Bytes32(wire.node).map { "\(NodeID($0))" } ?? "", direction: wire.direction == "in" ? .input : .output,
-      role: wire.group == 0 ? .sink : .primary, streamKey: Bytes32(wire.stream).map { "\(StreamKey($0))" } ?? "", address: address(wire.address),
+      group: wire.group == 0 ? nil : Int(wire.group) - 1, node: Bytes32(wire.node).map { "\(NodeID($0))" } ?? "",
+      direction: wire.direction == "in" ? .input : .output,
+      role: wire.group == 0 ? .sink : .primary, streamKey: Bytes32(wire.stream).map { "\(StreamKey($0))" } ?? "",
+      address: address(wire.address),
       peer: Bytes32(wire.peer).map { "\(NodeID($0))" })
     peerAddress = wire.hasPeerAddress ? address(wire.peerAddress) : nil
     codec = wire.format.split(separator: " ").first.map(String.init)
@@ -131,20 +150,32 @@ extension OverlayStatus {
   init(_ peer: PeerLoop) {
     let tolerance = peer.node.tolerance
     self.init(
-      node: "\(peer.keys.id)", atMs: PeerLoop.wall.milliseconds, members: peer.node.view.map { Portal.MemberView($0, peer) },
-      services: peer.node.services.filter { ["running", "repairing"].contains($0.report.wire.state) }.map { "\($0.request)" }, workers: peer.workerCount,
-      tolerance: ToleranceView(k: tolerance?.size ?? 1, f: tolerance?.faults ?? 0, quorum: tolerance?.quorum ?? 1), warnings: OverlayStatus.warnings(peer))
+      node: "\(peer.keys.id)", atMs: PeerLoop.wall.milliseconds,
+      members: peer.node.view.map { Portal.MemberView($0, peer) },
+      services: peer.node.services.filter { ["running", "repairing"].contains($0.report.wire.state) }.map {
+        "\($0.request)"
+      }, workers: peer.workerCount,
+      tolerance: ToleranceView(k: tolerance?.size ?? 1, f: tolerance?.faults ?? 0, quorum: tolerance?.quorum ?? 1),
+      warnings: OverlayStatus.warnings(peer))
   }
 
   static func warnings(_ peer: PeerLoop) -> [String] {
     guard let tolerance = peer.node.tolerance else { return [] }
     var warnings: [String] = []
-    if tolerance.size - tolerance.quorum == 0 { warnings.append("no fault is tolerated: the loss of one elector would freeze services") }
+    if tolerance.size - tolerance.quorum == 0 {
+      warnings.append("no fault is tolerated: the loss of one elector would freeze services")
+    }
     for service in peer.node.services where service.report.wire.state == "running" {
       guard let electors = service.report.mandate?.envelope.body.electorate else { continue }
       let alive = electors.members.count { $0 == peer.keys.id || peer.node.member($0)?.isMember == true }
-      if alive == electors.quorum { warnings.append("one more loss among its electors would freeze service \(service.request.short)…") }
-      if alive < electors.quorum { warnings.append("service \(service.request.short)… is frozen: \(alive) of \(electors.size) electors live, \(electors.quorum) are needed") }
+      if alive == electors.quorum {
+        warnings.append("one more loss among its electors would freeze service \(service.request.short)…")
+      }
+      if alive < electors.quorum {
+        warnings.append(
+          "service \(service.request.short)… is frozen: \(alive) of \(electors.size) electors live, \(electors.quorum) are needed"
+        )
+      }
     }
     return warnings
   }
@@ -155,8 +186,10 @@ extension Portal.MemberView {
     let (member, report, received) = entry
     let now = PeerLoop.now
     self.init(
-      node: "\(member.node)", address: "\(member.address)", state: State(rawValue: member.state.rawValue) ?? .dead, isSelf: member.node == peer.keys.id,
-      ageSeconds: member.lastHeard.map { (now - $0).seconds } ?? received.map { (now - $0).seconds } ?? (now - member.stateSince).seconds)
+      node: "\(member.node)", address: "\(member.address)", state: State(rawValue: member.state.rawValue) ?? .dead,
+      isSelf: member.node == peer.keys.id,
+      ageSeconds: member.lastHeard.map { (now - $0).seconds } ?? received.map { (now - $0).seconds }
+        ?? (now - member.stateSince).seconds)
     portal = member.record.body.portal.isEmpty ? nil : member.record.body.portal
     roundTripMs = member.roundTrip
     guard let report, let received else { return }
@@ -166,12 +199,20 @@ extension Portal.MemberView {
     components = report.components ?? Array(Catalogue.standard.components.keys)
     let (measured, rates) = (report.load, report.rates)
     load = LoadView(
-      ageSeconds: (now - received).seconds, ownCpu: measured.ownCPU, machineCpu: measured.machineCPU, cpuPressure: measured.cpuPressure, memory: measured.memory,
-      deadlineMisses: measured.deadlineMisses, slotsUsed: measured.slotsUsed, slots: measured.slots, cores: measured.cores, decodeMegapixelsPerSecond: measured.decodeRate,
-      encodeMegapixelsPerSecond: measured.encodeRate, filterMegapixelsPerSecond: measured.filterRate, upBitsPerSecond: rates.upUsed, downBitsPerSecond: rates.downUsed,
-      upCapacityBitsPerSecond: rates.upCapacity == 0 ? nil : rates.upCapacity, downCapacityBitsPerSecond: rates.downCapacity == 0 ? nil : rates.downCapacity)
-    streams = report.streams.map { ServedStreamView(streamKey: "\($0.key)", bitsPerSecond: $0.bitrate, spareFanOut: $0.spareFanOut) }
-    paths = report.paths.map { PathView(to: "\($0.to)", capacityBitsPerSecond: $0.capacity, usedBitsPerSecond: $0.used) }
+      ageSeconds: (now - received).seconds, ownCpu: measured.ownCPU, machineCpu: measured.machineCPU,
+      cpuPressure: measured.cpuPressure, memory: measured.memory,
+      deadlineMisses: measured.deadlineMisses, slotsUsed: measured.slotsUsed, slots: measured.slots,
+      cores: measured.cores, decodeMegapixelsPerSecond: measured.decodeRate,
+      encodeMegapixelsPerSecond: measured.encodeRate, filterMegapixelsPerSecond: measured.filterRate,
+      upBitsPerSecond: rates.upUsed, downBitsPerSecond: rates.downUsed,
+      upCapacityBitsPerSecond: rates.upCapacity == 0 ? nil : rates.upCapacity,
+      downCapacityBitsPerSecond: rates.downCapacity == 0 ? nil : rates.downCapacity)
+    streams = report.streams.map {
+      ServedStreamView(streamKey: "\($0.key)", bitsPerSecond: $0.bitrate, spareFanOut: $0.spareFanOut)
+    }
+    paths = report.paths.map {
+      PathView(to: "\($0.to)", capacityBitsPerSecond: $0.capacity, usedBitsPerSecond: $0.used)
+    }
   }
 }
 
@@ -181,29 +222,55 @@ extension ElectionView {
     let electorate = mandate.envelope.body.electorate
     var evidence = ElectionEvidence(mandate: mandate)
     for assignment in report.wire.assignments {
-      if let envelope = try? SignedEnvelope(validating: assignment, "assignment") { evidence.append(envelope, kind: "assignment") }
+      if let envelope = try? SignedEnvelope(validating: assignment, "assignment") {
+        evidence.append(envelope, kind: "assignment")
+      }
     }
     var verified = VerifiedDigests(capacity: 64)
     var fault: String?
     do { try mandate.verify(using: &verified) } catch { fault = "\(error)" }
     let json = (try? JSONDecoder().decode(JSONValue.self, from: evidence.json())) ?? .null
     self.init(
-      request: "\(request)", strategy: "rendezvous", epoch: Int(mandate.term.epoch), term: "\(mandate.term)", manager: "\(mandate.manager)",
-      electorate: electorate.order(of: request).map { "\($0)" }, tolerance: ToleranceView(k: electorate.size, f: electorate.faults, quorum: electorate.quorum),
-      votes: mandate.votes.map { VoteView(elector: "\($0.signer)", candidate: "\(mandate.manager)", term: "\(mandate.term)", signature: TextForm.hexadecimal($0.signature.bytes)) },
+      request: "\(request)", strategy: "rendezvous", epoch: Int(mandate.term.epoch), term: "\(mandate.term)",
+      manager: "\(mandate.manager)",
+      electorate: electorate.order(of: request).map { "\($0)" },
+      tolerance: ToleranceView(k: electorate.size, f: electorate.faults, quorum: electorate.quorum),
+      votes: mandate.votes.map {
+        VoteView(
+          elector: "\($0.signer)", candidate: "\(mandate.manager)", term: "\(mandate.term)",
+          signature: TextForm.hexadecimal($0.signature.bytes))
+      },
       mandateValid: fault == nil, mandateFault: fault, ageSeconds: report.age.seconds, evidence: json)
   }
 }
 
 extension ExplanationView {
   init?(_ request: RequestID, _ report: ServiceReport) {
-    guard let note = PlanNote(json: report.wire.explanation), let manager = Bytes32(report.wire.manager) else { return nil }
+    guard let note = PlanNote(json: report.wire.explanation), let manager = Bytes32(report.wire.manager) else {
+      return nil
+    }
     self.init(
       service: "\(request)", manager: "\(NodeID(manager))", inputsDigest: note.inputs, ageSeconds: report.age.seconds,
       stages: note.stages.map { stage in
         StageDecision(
           stage: stage.stage, component: stage.component,
-          candidates: stage.candidates.map { CandidateView(node: $0.node, total: $0.total, costs: $0.costs, excluded: $0.excluded, reuses: $0.reuses) }, winner: stage.winner, why: stage.why)
+          candidates: stage.candidates.map {
+            CandidateView(node: $0.node, total: $0.total, costs: $0.costs, excluded: $0.excluded, reuses: $0.reuses)
+          }, winner: stage.winner, why: stage.why)
       }, totals: note.totals)
+  }
+}
+
+extension PlanView {
+  init(_ graph: ComponentGraph, _ request: ServiceRequest) {
+    self.init(
+      request: String(decoding: request.canonicalBytes, as: UTF8.self),
+      stages: graph.stages.map { stage in
+        StageView(
+          id: stage.id, component: stage.component,
+          parameters: Dictionary(stage.parameters.map { ($0.name, .text("\($0.value)")) }, uniquingKeysWith: { $1 }),
+          inputs: stage.inputs)
+      }, streamKeys: graph.stages.map { "\($0.key)" },
+      outputs: graph.outputs.map { OutputView(name: $0.name, url: "", mimeType: $0.delivery.rawValue) })
   }
 }

@@ -75,7 +75,8 @@ extension WorkerRemark {
       self = .progress(due: progress.due, late: progress.late, cpuSeconds: seconds, memory: progress.memoryBytes)
     case .failure(let failure):
       let kind = try Field.text(failure.kind, "WorkerFailure.kind", limit: 64)
-      self = .report(.failure(WorkerFault(kind: kind, stage: Int(failure.stage), message: String(failure.message.prefix(500)))))
+      self = .report(
+        .failure(WorkerFault(kind: kind, stage: Int(failure.stage), message: String(failure.message.prefix(500)))))
     case .probed(let source): self = .probed(try SourceDescription(validating: source))
     case .calibrated(let rates):
       let range = 0.01...1e6

@@ -26,6 +26,7 @@ struct Subscriber: Sendable {
 /// The mark of a subscriber that went without having finished: its replacement will want to begin about there.
 struct Departed: Sendable {
   let peer: NodeID
+  let id: SubscriptionID
   let acknowledgedBelow: Position?
   var until: Instant
 }
@@ -66,7 +67,11 @@ extension Group {
   private mutating func place(_ wish: StreamMessage.Subscribe, at now: Instant, _ out: inout Outbox) -> Bool {
     var seat = Seat.beginning
     if case .position(let position) = wish.from { seat = Seat(position: position, origins: wish.origins) }
+    let startsOver = wish.origins.isEmpty && seat.position.map { $0 > Position(0) } ?? false
+    let isAllowed = !startsOver || wish.mayStartOver
     if case .armed = state {
+      // Another upstream may hold the position: see ``StreamMessage/Subscribe/mayStartOver``.
+      guard isAllowed else { return false }
       take(seat: seat, at: now, &out)
       out.report(.activated(key, at: seat.position))
       return true
@@ -77,7 +82,7 @@ extension Group {
       return true
     }
     // Two subscribers of a dead node never stand at quite the same position: the one further back may come second.
-    guard subscribers.isEmpty || now - seatedAt <= Limits.reseatTime else { return false }
+    guard isAllowed, subscribers.isEmpty || now - seatedAt <= Limits.reseatTime else { return false }
     let began = seatedAt
     let hadSubscribers = !subscribers.isEmpty
     take(seat: seat, at: now, &out)
@@ -207,9 +212,18 @@ extension Group {
   private mutating func depart(_ subscriber: Subscriber, isAlive: Bool, at now: Instant, _ out: inout Outbox) {
     let isReplaced = isAlive || subscribers.contains { $0.since >= subscriber.lastHeard }
     let until = now + (isReplaced ? Limits.replacedGrace : Limits.departedGrace)
-    departed.append(Departed(peer: subscriber.peer, acknowledgedBelow: subscriber.acknowledgedBelow, until: until))
+    departed.append(
+      Departed(peer: subscriber.peer, id: subscriber.id, acknowledgedBelow: subscriber.acknowledgedBelow, until: until))
     if departed.count > Limits.subscribers { departed.removeFirst() }
     out.wake(at: until)
+  }
+
+  /// One thought lost says that it has gone elsewhere: it needs nothing here any more.
+  mutating func onUnsubscribeDeparted(of peer: NodeID, _ id: SubscriptionID, at now: Instant, _ out: inout Outbox) {
+    for number in departed.indices where departed[number].peer == peer && departed[number].id == id {
+      departed[number].until = min(departed[number].until, now + Limits.replacedGrace)
+      out.wake(at: departed[number].until)
+    }
   }
 
   /// Those who have not spoken for a while have departed. `forgiven`: this node itself was stopped just now.

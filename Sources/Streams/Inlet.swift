@@ -309,7 +309,7 @@ struct Inlet: Sendable {
     let point = expected.map { StartPoint.position($0) } ?? start
     let subscribe = StreamMessage.Subscribe(
       key: key, from: point, origins: last.flatMap { $0.position.next == expected ? $0.origins : nil } ?? [],
-      assignment: upstreams[current].assignment, credit: granted)
+      assignment: upstreams[current].assignment, credit: granted, mayStartOver: attempts >= upstreams.count)
     out.send(.subscribe(subscribe), of: id, to: peer)
     spoke = now
     out.wake(at: now + Limits.beatInterval)

@@ -60,14 +60,21 @@ public struct StreamMessage: Hashable, Sendable {
     public var assignment: [UInt8]
     /// Payload bytes that the publisher may send at first.
     public var credit: UInt64
+    /// Without origins a position can only be made from the very start, which is slow and asks for the start of all that
+    /// lies upstream. Set once every upstream has been asked whether it holds the position.
+    public var mayStartOver: Bool
 
     /// See the properties.
-    public init(key: StreamKey, from: StartPoint, origins: [Origin], assignment: [UInt8], credit: UInt64) {
+    public init(
+      key: StreamKey, from: StartPoint, origins: [Origin], assignment: [UInt8], credit: UInt64,
+      mayStartOver: Bool = false
+    ) {
       self.key = key
       self.from = from
       self.origins = origins
       self.assignment = assignment
       self.credit = credit
+      self.mayStartOver = mayStartOver
     }
   }
 

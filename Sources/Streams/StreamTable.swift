@@ -135,7 +135,10 @@ public struct StreamTable: Sendable {
       guard let key = out.key(of: id, of: peer) else { return }
       groups[key]?.onAcknowledge(below: position, of: peer, id, at: now, &out)
     case .unsubscribe(let finished):
-      guard let key = out.key(of: id, of: peer) else { return reception.leave(peer, id) }
+      guard let key = out.key(of: id, of: peer) else {
+        for key in groups.keys { groups[key]?.onUnsubscribeDeparted(of: peer, id, at: now, &out) }
+        return reception.leave(peer, id)
+      }
       groups[key]?.onUnsubscribe(finished: finished, of: peer, id, at: now, &out)
     case .alive:
       guard let key = out.key(of: id, of: peer) else { return }

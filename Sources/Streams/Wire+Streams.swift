@@ -77,7 +77,7 @@ extension StreamMessage.Subscribe {
     self.init(
       key: StreamKey(try Field.bytes32(wire.key, "StreamSubscribe.key")), from: from,
       origins: try Field.list(wire.origins, "StreamSubscribe.origins", limit: 16).map { Origin($0) },
-      assignment: Array(wire.assignment), credit: wire.credit)
+      assignment: Array(wire.assignment), credit: wire.credit, mayStartOver: wire.mayStartOver)
   }
 
   var wire: WireStreamSubscribe {
@@ -91,6 +91,7 @@ extension StreamMessage.Subscribe {
       $0.origins = origins.map(\.wire)
       $0.assignment = Data(assignment)
       $0.credit = credit
+      $0.mayStartOver = mayStartOver
     }
   }
 }

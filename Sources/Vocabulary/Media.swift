@@ -40,7 +40,9 @@ public struct Rational: Hashable, Comparable, Sendable, CustomStringConvertible 
   public var value: Double { Double(numerator) / Double(denominator) }
   public var description: String { denominator == 1 ? "\(numerator)" : "\(numerator)/\(denominator)" }
   public static func < (a: Rational, b: Rational) -> Bool {
-    let (x, y) = (a.numerator.multipliedFullWidth(by: b.denominator), b.numerator.multipliedFullWidth(by: a.denominator))
+    let (x, y) = (
+      a.numerator.multipliedFullWidth(by: b.denominator), b.numerator.multipliedFullWidth(by: a.denominator)
+    )
     return x.high != y.high ? x.high < y.high : x.low < y.low
   }
 }

@@ -45,7 +45,9 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
   }
   /// `10.0.0.1:7400`, `[::1]:7400`; nil for anything else. Host names are not resolved here.
   public init?(_ text: some StringProtocol) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
+      return nil
+    }
     var host = String(text[..<colon])
     if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
     guard !host.isEmpty, host.utf8.count <= 255 else { return nil }

@@ -9,7 +9,9 @@ import Vocabulary
 extension SwiftProtobuf.Message {
   /// Parses bytes as this message; a malformed one is reported under the message's own name.
   public init(parsing bytes: [UInt8]) throws(InvalidMessage) {
-    do { try self.init(serializedBytes: bytes) } catch { throw InvalidMessage(Self.protoMessageName, "not well-formed: \(error)") }
+    do { try self.init(serializedBytes: bytes) } catch {
+      throw InvalidMessage(Self.protoMessageName, "not well-formed: \(error)")
+    }
   }
 
   /// The bytes to sign or send.
@@ -27,25 +29,41 @@ public enum Field {
     return value
   }
   /// A node's public key.
-  public static func node(_ data: Data, _ field: String) throws(InvalidMessage) -> NodeID { NodeID(try bytes32(data, field)) }
+  public static func node(_ data: Data, _ field: String) throws(InvalidMessage) -> NodeID {
+    NodeID(try bytes32(data, field))
+  }
   /// Text of at most `limit` UTF-8 bytes.
-  public static func text(_ text: String, _ field: String, limit: Int = Limits.textBytes) throws(InvalidMessage) -> String {
-    guard text.utf8.count <= limit else { throw InvalidMessage(field, "\(text.utf8.count) bytes of text where at most \(limit) are allowed") }
+  public static func text(_ text: String, _ field: String, limit: Int = Limits.textBytes) throws(InvalidMessage)
+    -> String
+  {
+    guard text.utf8.count <= limit else {
+      throw InvalidMessage(field, "\(text.utf8.count) bytes of text where at most \(limit) are allowed")
+    }
     return text
   }
   /// A number in a range.
-  public static func number<Number: BinaryInteger & Sendable>(_ value: Number, _ field: String, in range: ClosedRange<Number>) throws(InvalidMessage) -> Number {
-    guard range.contains(value) else { throw InvalidMessage(field, "\(value) where \(range.lowerBound) to \(range.upperBound) is allowed") }
+  public static func number<Number: BinaryInteger & Sendable>(
+    _ value: Number, _ field: String, in range: ClosedRange<Number>
+  ) throws(InvalidMessage) -> Number {
+    guard range.contains(value) else {
+      throw InvalidMessage(field, "\(value) where \(range.lowerBound) to \(range.upperBound) is allowed")
+    }
     return value
   }
   /// A finite number in a range.
-  public static func number(_ value: Double, _ field: String, in range: ClosedRange<Double>) throws(InvalidMessage) -> Double {
-    guard range.contains(value) else { throw InvalidMessage(field, "\(value) where \(range.lowerBound) to \(range.upperBound) is allowed") }
+  public static func number(_ value: Double, _ field: String, in range: ClosedRange<Double>) throws(InvalidMessage)
+    -> Double
+  {
+    guard range.contains(value) else {
+      throw InvalidMessage(field, "\(value) where \(range.lowerBound) to \(range.upperBound) is allowed")
+    }
     return value
   }
   /// A list of at most `limit` elements.
   public static func list<Element>(_ list: [Element], _ field: String, limit: Int) throws(InvalidMessage) -> [Element] {
-    guard list.count <= limit else { throw InvalidMessage(field, "\(list.count) elements where at most \(limit) are allowed") }
+    guard list.count <= limit else {
+      throw InvalidMessage(field, "\(list.count) elements where at most \(limit) are allowed")
+    }
     return list
   }
 }
@@ -113,7 +131,8 @@ extension PeerAddress {
 extension Coordinate {
   public init(validating wire: WireCoordinatePoint, _ field: String) throws(InvalidMessage) {
     guard wire.vector.count == Coordinate.dimensions else {
-      throw InvalidMessage("\(field).vector", "\(wire.vector.count) numbers where \(Coordinate.dimensions) were expected")
+      throw InvalidMessage(
+        "\(field).vector", "\(wire.vector.count) numbers where \(Coordinate.dimensions) were expected")
     }
     for component in wire.vector { _ = try Field.number(component, "\(field).vector", in: -100_000...100_000) }
     self.init(
@@ -173,16 +192,23 @@ extension Packet {
 
 extension MediaFormat {
   public init(validating wire: WireFormat, nested: Bool = false) throws(InvalidMessage) {
-    guard let kind = MediaKind(rawValue: wire.kind) else { throw InvalidMessage("Format.kind", "unknown kind “\(wire.kind)”") }
-    self.init(kind: kind, codec: try Field.text(wire.codec, "Format.codec", limit: 64), timeBase: try Rational(validating: wire.timeBase, "Format.time_base"))
+    guard let kind = MediaKind(rawValue: wire.kind) else {
+      throw InvalidMessage("Format.kind", "unknown kind “\(wire.kind)”")
+    }
+    self.init(
+      kind: kind, codec: try Field.text(wire.codec, "Format.codec", limit: 64),
+      timeBase: try Rational(validating: wire.timeBase, "Format.time_base"))
     guard timeBase.numerator > 0 else { throw InvalidMessage("Format.time_base", "\(timeBase) is not positive") }
-    guard wire.extradata.count <= 1 << 20 else { throw InvalidMessage("Format.extradata", "\(wire.extradata.count) bytes where at most 1 MiB is allowed") }
+    guard wire.extradata.count <= 1 << 20 else {
+      throw InvalidMessage("Format.extradata", "\(wire.extradata.count) bytes where at most 1 MiB is allowed")
+    }
     extradata = Array(wire.extradata)
     width = Int(try Field.number(wire.width, "Format.width", in: 0...16_384))
     height = Int(try Field.number(wire.height, "Format.height", in: 0...16_384))
     pixelFormat = try Field.text(wire.pixelFormat, "Format.pixel_format", limit: 32)
     frameRate = wire.hasFrameRate ? try Rational(validating: wire.frameRate, "Format.frame_rate") : nil
-    sampleAspect = wire.hasSampleAspect ? try Rational(validating: wire.sampleAspect, "Format.sample_aspect") : Rational(1)
+    sampleAspect =
+      wire.hasSampleAspect ? try Rational(validating: wire.sampleAspect, "Format.sample_aspect") : Rational(1)
     color.range = Int(try Field.number(wire.colorRange, "Format.color_range", in: 0...255))
     color.primaries = Int(try Field.number(wire.colorPrimaries, "Format.color_primaries", in: 0...255))
     color.transfer = Int(try Field.number(wire.colorTransfer, "Format.color_transfer", in: 0...255))
@@ -192,7 +218,9 @@ extension MediaFormat {
     initialPadding = Int(try Field.number(wire.initialPadding, "Format.initial_padding", in: 0...1_000_000))
     mimeType = try Field.text(wire.mimeType, "Format.mime_type", limit: 256)
     guard !nested || wire.tracks.isEmpty else { throw InvalidMessage("Format.tracks", "nested twice") }
-    for track in try Field.list(wire.tracks, "Format.tracks", limit: 16) { tracks.append(try MediaFormat(validating: track, nested: true)) }
+    for track in try Field.list(wire.tracks, "Format.tracks", limit: 16) {
+      tracks.append(try MediaFormat(validating: track, nested: true))
+    }
   }
   public var wire: WireFormat {
     .with {
@@ -225,8 +253,10 @@ extension StageSpec {
       let name = try Field.text(parameter.name, "Stage.parameters.name", limit: 64)
       switch parameter.value {
       case .integer(let value): parameters.append(Parameter(name, .integer(value)))
-      case .rational(let value): parameters.append(Parameter(name, .rational(try Rational(validating: value, "Stage.parameters.\(name)"))))
-      case .text(let value): parameters.append(Parameter(name, .text(try Field.text(value, "Stage.parameters.\(name)"))))
+      case .rational(let value):
+        parameters.append(Parameter(name, .rational(try Rational(validating: value, "Stage.parameters.\(name)"))))
+      case .text(let value):
+        parameters.append(Parameter(name, .text(try Field.text(value, "Stage.parameters.\(name)"))))
       case .flag(let value): parameters.append(Parameter(name, .flag(value)))
       case nil: throw InvalidMessage("Stage.parameters.\(name)", "has no value")
       }
@@ -239,7 +269,9 @@ extension StageSpec {
       case nil: throw InvalidMessage("Stage.inputs", "comes from nowhere")
       }
     }
-    self.init(id: Int(wire.id), component: try Field.text(wire.component, "Stage.component", limit: 64), parameters: parameters, inputs: inputs)
+    self.init(
+      id: Int(wire.id), component: try Field.text(wire.component, "Stage.component", limit: 64), parameters: parameters,
+      inputs: inputs)
   }
   public var wire: WireStage {
     .with {
@@ -271,26 +303,36 @@ extension StageSpec {
 extension GroupSpec {
   public init(validating wire: WireGroup) throws(InvalidMessage) {
     var stages: [StageSpec] = []
-    for stage in try Field.list(wire.stages, "Group.stages", limit: 64) { stages.append(try StageSpec(validating: stage)) }
+    for stage in try Field.list(wire.stages, "Group.stages", limit: 64) {
+      stages.append(try StageSpec(validating: stage))
+    }
     guard !stages.isEmpty else { throw InvalidMessage("Group.stages", "a group has at least one stage") }
     var inputs: [StreamKey] = []
-    for key in try Field.list(wire.inputs, "Group.inputs", limit: 16) { inputs.append(StreamKey(try Field.bytes32(key, "Group.inputs"))) }
-    guard let mezzanine = Mezzanine(rawValue: wire.mezzanine) else { throw InvalidMessage("Group.mezzanine", "unknown mezzanine “\(wire.mezzanine)”") }
+    for key in try Field.list(wire.inputs, "Group.inputs", limit: 16) {
+      inputs.append(StreamKey(try Field.bytes32(key, "Group.inputs")))
+    }
+    guard let mezzanine = Mezzanine(rawValue: wire.mezzanine) else {
+      throw InvalidMessage("Group.mezzanine", "unknown mezzanine “\(wire.mezzanine)”")
+    }
     var known = Set<Int>()
     for stage in stages {
       for input in stage.inputs {
         switch input {
         case .stage(let id) where !known.contains(id):
-          throw InvalidMessage("Group.stages", "stage \(stage.id) takes from stage \(id), which does not come before it")
+          throw InvalidMessage(
+            "Group.stages", "stage \(stage.id) takes from stage \(id), which does not come before it")
         case .socket(let number) where !inputs.indices.contains(number):
           throw InvalidMessage("Group.stages", "stage \(stage.id) takes from socket \(number) of \(inputs.count)")
         default: break
         }
       }
-      guard known.insert(stage.id).inserted else { throw InvalidMessage("Group.stages", "stage \(stage.id) stands twice") }
+      guard known.insert(stage.id).inserted else {
+        throw InvalidMessage("Group.stages", "stage \(stage.id) stands twice")
+      }
     }
     self.init(
-      stages: stages, inputs: inputs, output: StreamKey(try Field.bytes32(wire.output, "Group.output")), mezzanine: mezzanine,
+      stages: stages, inputs: inputs, output: StreamKey(try Field.bytes32(wire.output, "Group.output")),
+      mezzanine: mezzanine,
       rateCap: try Field.number(wire.rateCap, "Group.rate_cap", in: 0...100_000_000_000))
   }
   public var wire: WireGroup {
@@ -308,11 +350,15 @@ extension SourceDescription {
   public init(validating wire: WireSourceInfo) throws(InvalidMessage) {
     var tracks: [SourceTrack] = []
     for track in try Field.list(wire.tracks, "SourceInfo.tracks", limit: 64) {
-      guard let kind = MediaKind(rawValue: track.kind) else { throw InvalidMessage("SourceInfo.tracks.kind", "unknown kind “\(track.kind)”") }
-      var checked = SourceTrack(stream: Int(track.stream), kind: kind, codec: try Field.text(track.codec, "SourceInfo.tracks.codec", limit: 64))
+      guard let kind = MediaKind(rawValue: track.kind) else {
+        throw InvalidMessage("SourceInfo.tracks.kind", "unknown kind “\(track.kind)”")
+      }
+      var checked = SourceTrack(
+        stream: Int(track.stream), kind: kind, codec: try Field.text(track.codec, "SourceInfo.tracks.codec", limit: 64))
       checked.width = Int(try Field.number(track.width, "SourceInfo.tracks.width", in: 0...16_384))
       checked.height = Int(try Field.number(track.height, "SourceInfo.tracks.height", in: 0...16_384))
-      checked.frameRate = track.hasFrameRate ? try Rational(validating: track.frameRate, "SourceInfo.tracks.frame_rate") : nil
+      checked.frameRate =
+        track.hasFrameRate ? try Rational(validating: track.frameRate, "SourceInfo.tracks.frame_rate") : nil
       checked.isVariableRate = track.variableRate
       checked.isInterlaced = track.interlaced
       checked.sampleRate = Int(try Field.number(track.sampleRate, "SourceInfo.tracks.sample_rate", in: 0...768_000))
@@ -322,7 +368,8 @@ extension SourceDescription {
       tracks.append(checked)
     }
     self.init(
-      key: SourceKey(try Field.bytes32(wire.key, "SourceInfo.key")), container: try Field.text(wire.container, "SourceInfo.container", limit: 256),
+      key: SourceKey(try Field.bytes32(wire.key, "SourceInfo.key")),
+      container: try Field.text(wire.container, "SourceInfo.container", limit: 256),
       duration: try Field.number(wire.duration, "SourceInfo.duration", in: 0...1e9), size: wire.size, tracks: tracks)
   }
   public var wire: WireSourceInfo {

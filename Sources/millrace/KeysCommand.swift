@@ -14,7 +14,8 @@ struct KeysCommand: AsyncParsableCommand {
   }
 
   struct New: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Makes a key, mode 0600, and prints its node ID; never overwrites one.")
+    static let configuration = CommandConfiguration(
+      abstract: "Makes a key, mode 0600, and prints its node ID; never overwrites one.")
     @Option(help: "The data directory.") var data = "./millrace-data"
     func run() async throws { Print.line(try Keys.new(in: data).id.description) }
   }

@@ -22,7 +22,8 @@ struct NodeCommand: AsyncParsableCommand {
       if let config { try made.read(file: config) }
       try made.read(environment: Environment.all)
       for (flag, value) in [
-        ("--overlay", overlay), ("--data", data), ("--listen", listen), ("--portal", portal), ("--share", share), ("--trace", trace), ("--log", log),
+        ("--overlay", overlay), ("--data", data), ("--listen", listen), ("--portal", portal), ("--share", share),
+        ("--trace", trace), ("--log", log),
       ] {
         if let value { try made.read(flag: flag, value) }
       }

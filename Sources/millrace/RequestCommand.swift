@@ -4,7 +4,8 @@ import Runtime
 
 /// `millrace request`: asks a portal for a service and takes what it delivers.
 struct RequestCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "request", abstract: "Asks any peer for a service; plays or records it.")
+  static let configuration = CommandConfiguration(
+    commandName: "request", abstract: "Asks any peer for a service; plays or records it.")
 
   @Argument(help: "The request (YAML or JSON).") var request: String
   @OptionGroup var peer: PeerOptions
@@ -21,9 +22,12 @@ struct RequestCommand: AsyncParsableCommand {
     let client = try peer.client
     let recording = try Recording(record: record, play: play)
     let reception = Reception()
-    let accepted = try await client.submit(document.bytes, format: document.format, idempotencyKey: RequestFile.freshKey())
+    let accepted = try await client.submit(
+      document.bytes, format: document.format, idempotencyKey: RequestFile.freshKey())
     reception.accepted()
-    if !peer.json { StandardStreams.complain("service \(accepted.id), manager \(accepted.manager.map(Form.node) ?? "–")") }
+    if !peer.json {
+      StandardStreams.complain("service \(accepted.id), manager \(accepted.manager.map(Form.node) ?? "–")")
+    }
 
     guard record != nil || play else {
       // Nobody takes the media: follow the service to its end.
@@ -60,7 +64,13 @@ struct RequestCommand: AsyncParsableCommand {
     recording.close()
     let view = try? await client.service(accepted.id)
     let summary = reception.summary(of: accepted.id, output: output, view)
-    if peer.json { try Print.json(summary) } else { StandardStreams.complain("\n\(summary.chunks) chunks, \(summary.bytes) bytes; first media after \(Form.milliseconds(summary.firstMediaMs))") }
+    if peer.json {
+      try Print.json(summary)
+    } else {
+      StandardStreams.complain(
+        "\n\(summary.chunks) chunks, \(summary.bytes) bytes; first media after \(Form.milliseconds(summary.firstMediaMs))"
+      )
+    }
   }
 
   private func progress(_ reception: Reception) {

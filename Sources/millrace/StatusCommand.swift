@@ -12,11 +12,17 @@ struct StatusCommand: AsyncParsableCommand {
     let client = try peer.client
     let status = try await client.overlay()
     if peer.json { return try Print.json(status) }
-    var rows = [["node", "state", "age", "address", "cpu", "machine", "memory", "late", "slots", "up", "down", "enc/dec MP/s", "rtt"]]
+    var rows = [
+      [
+        "node", "state", "age", "address", "cpu", "machine", "memory", "late", "slots", "up", "down", "enc/dec MP/s",
+        "rtt",
+      ]
+    ]
     for member in status.members {
       let load = member.load
       rows.append([
-        Form.node(member.node) + (member.isSelf ? "*" : ""), member.state.rawValue, Form.seconds(load?.ageSeconds ?? member.ageSeconds), member.address,
+        Form.node(member.node) + (member.isSelf ? "*" : ""), member.state.rawValue,
+        Form.seconds(load?.ageSeconds ?? member.ageSeconds), member.address,
         load.map { Form.percent($0.ownCpu) } ?? "–", load.map { Form.percent($0.machineCpu) } ?? "–",
         load.map { Form.percent($0.memory) } ?? "–", load.map { Form.percent($0.deadlineMisses) } ?? "–",
         load.map { "\($0.slotsUsed)/\($0.slots)" } ?? "–", load.map { Form.rate($0.upBitsPerSecond) } ?? "–",
@@ -30,11 +36,15 @@ struct StatusCommand: AsyncParsableCommand {
     Print.line()
     Print.line(services.isEmpty ? "no services known here" : "services:")
     for service in services {
-      Print.line("  \(service.id)  \(service.state.rawValue)  manager \(service.manager.map(Form.node) ?? "–")  \(Form.seconds(service.ageSeconds))")
+      Print.line(
+        "  \(service.id)  \(service.state.rawValue)  manager \(service.manager.map(Form.node) ?? "–")  \(Form.seconds(service.ageSeconds))"
+      )
     }
     let tolerance = status.tolerance
     Print.line()
-    Print.line("electorates of \(tolerance.k): quorum \(tolerance.quorum); tolerates \(tolerance.crashes) lost, \(tolerance.f) lying")
+    Print.line(
+      "electorates of \(tolerance.k): quorum \(tolerance.quorum); tolerates \(tolerance.crashes) lost, \(tolerance.f) lying"
+    )
     for warning in status.warnings { Print.line("warning: \(warning)") }
   }
 }

@@ -7,7 +7,10 @@ struct BaseTests {
   func seeded() {
     var random = SeededRandom(seed: 42)
     // Computed by an independent implementation of SplitMix64 and xoshiro256** (see the papers in the type's docs).
-    #expect((0..<3).map { _ in random.next() } == [1_546_998_764_402_558_742, 6_990_951_692_964_543_102, 12_544_586_762_248_559_009])
+    #expect(
+      (0..<3).map { _ in random.next() } == [
+        1_546_998_764_402_558_742, 6_990_951_692_964_543_102, 12_544_586_762_248_559_009,
+      ])
   }
 
   @Test("indices are uniform and within bounds")

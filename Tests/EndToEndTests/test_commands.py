@@ -108,3 +108,11 @@ def test_metrics_and_openapi(five):
     text = five['alpha'].get('/metrics')
     assert '# TYPE millrace_members gauge' in text or 'millrace_members' in text
     assert 'openapi' in five['alpha'].get('/openapi.yaml')
+
+
+def test_a_portal_plans_without_running_anything(five):
+    before = {service['id'] for service in five['bravo'].get('/v1/services')}
+    body = f"source: millrace://{five['alpha'].id}/talk.mkv\nvideo: {{height: 180}}\ndelivery: webm\n"
+    plan = five['bravo'].request('POST', '/v1/plan', body)
+    assert [s['component'] for s in plan['stages']].count('mux.webm') == 1 and not any(s.get('node') for s in plan['stages'])
+    assert {service['id'] for service in five['bravo'].get('/v1/services')} == before

@@ -12,6 +12,7 @@ REQUEST = """\
 source: millrace://{node}/talk.mkv
 video: {{codec: vp8, size: 320x180, fps: 25}}
 audio: {{codec: opus}}
+captions: none
 delivery: webm
 """
 
@@ -29,6 +30,7 @@ def running(overlay, media, tmp_path):
                                stderr=subprocess.PIPE, text=True)
 
     def chain():
+        assert process.poll() is None, process.stderr.read()
         for service in portal.get('/v1/services'):
             view = portal.get(f"/v1/services/{service['id']}")
             if view['state'] == 'running' and view['stages'] and view['sockets']:

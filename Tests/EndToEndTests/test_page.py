@@ -22,10 +22,11 @@ def test_the_browser_plays_what_a_peer_delivers(five, delivery, codec):
         errors = []
         page.on('pageerror', lambda error: errors.append(str(error)))
         page.goto(portal.url + '/')
-        page.wait_for_function("n => document.body.innerText.includes(n)", arg=five['charlie'].id[:8], timeout=20_000)
+        # The page's own policy forbids evaluated predicates: ask again and again instead.
+        wait_for(lambda: five['charlie'].id[:8] in page.inner_text('body'), 20, 'the page shows the members')
         page.evaluate("""url => { const v = document.createElement('video'); v.id = 'probe'; v.muted = true; v.src = url; document.body.append(v); v.play(); }""",
                       accepted['outputs'][0]['url'])
-        page.wait_for_function("() => document.getElementById('probe').currentTime > 1", timeout=30_000)
+        wait_for(lambda: page.evaluate("() => document.getElementById('probe').currentTime") > 1, 30, 'the video plays')
         assert not errors
         browser.close()
     portal.request('DELETE', f"/v1/services/{accepted['id']}")

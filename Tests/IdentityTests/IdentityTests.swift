@@ -7,7 +7,9 @@ private struct Remark: Statement {
   let text: [UInt8]
   init(_ text: String) { self.text = Array(text.utf8) }
   init(validating bytes: [UInt8]) throws(InvalidMessage) {
-    guard bytes.count < 10 else { throw InvalidMessage("Remark.text", "\(bytes.count) bytes where at most 9 are allowed") }
+    guard bytes.count < 10 else {
+      throw InvalidMessage("Remark.text", "\(bytes.count) bytes where at most 9 are allowed")
+    }
     text = bytes
   }
   func encoded() -> [UInt8] { text }
@@ -62,7 +64,9 @@ struct IdentityTests {
   @Test("a good signature over invalid content is still refused")
   func content() {
     let envelope = Signed(Remark("far too long a remark"), by: keys).envelope
-    #expect(throws: InvalidMessage("Remark.text", "21 bytes where at most 9 are allowed")) { try Signed<Remark>(verifying: envelope) }
+    #expect(throws: InvalidMessage("Remark.text", "21 bytes where at most 9 are allowed")) {
+      try Signed<Remark>(verifying: envelope)
+    }
   }
 
   @Test("two peers seal for each other, and for no other incarnation")

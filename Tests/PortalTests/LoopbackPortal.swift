@@ -90,7 +90,7 @@ func eventually(_ what: Comment, within limit: Duration = .seconds(10), _ holds:
   let end = ContinuousClock.now + limit
   while !holds() {
     try #require(ContinuousClock.now < end, what)
-    try await Task.sleep(for: .milliseconds(5))
+    try await Task.sleep(for: .milliseconds(5))  // polling
   }
 }
 

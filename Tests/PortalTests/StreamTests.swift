@@ -124,7 +124,7 @@ struct StreamTests {
     let overlay = Self.overlay { _ in
       FakeDelivery { position in
         if position == 0 { return Self.piece(0) }
-        try await Task.sleep(for: .seconds(3_600))
+        try await Task.sleep(for: .seconds(3_600))  // until cancelled
         return nil
       }
     }
@@ -150,7 +150,7 @@ struct StreamTests {
       await overlay.unwatched.wait()
       for _ in 0..<200 {
         if (try? await client.receive(Sample.service) { _ in }) != nil { return }
-        try await Task.sleep(for: .milliseconds(10))
+        try await Task.sleep(for: .milliseconds(10))  // polling
       }
       Issue.record("no room was made")
     }
@@ -161,7 +161,7 @@ struct StreamTests {
     let overlay = Self.overlay { _ in
       FakeDelivery { position in
         if position == 0 { return Self.piece(0) }
-        try await Task.sleep(for: .seconds(3_600))
+        try await Task.sleep(for: .seconds(3_600))  // until cancelled
         return nil
       }
     }
@@ -221,7 +221,7 @@ struct StreamTests {
         while !Task.isCancelled {
           event.sequence += 1
           overlay.tell(event)
-          try? await Task.sleep(for: .microseconds(200))
+          try? await Task.sleep(for: .microseconds(200))  // polling
         }
       }
       await overlay.unwatched.wait()

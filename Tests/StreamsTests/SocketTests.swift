@@ -45,7 +45,10 @@ struct SocketTests {
     effects.compactMap { if case .startWorker(_, let job) = $0 { job } else { nil } }
   }
 
-  private func wish(_ from: StartPoint, origins: [Origin] = [], credit: UInt64 = 1_000_000) -> StreamMessage.Body {
+  private func wish(
+    _ from: StartPoint, origins: [Origin] = [Origin(input: 0, position: Position(1), timestamp: nil)],
+    credit: UInt64 = 1_000_000
+  ) -> StreamMessage.Body {
     .subscribe(.init(key: key, from: from, origins: origins, assignment: [9], credit: credit))
   }
 
@@ -241,6 +244,20 @@ struct SocketTests {
       jobs(served(&table, from: .position(Position(50)), by: 4, as: 1, at: at(30))).map(\.resumeAt) == [Position(50)])
     let late = served(&table, from: .position(Position(48)), by: 5, as: 1, at: at(5_000))
     #expect(sent(late).map(\.message.body) == [.refused(.notHeld(first: nil))])
+  }
+
+  @Test("a standby does not start over for a position that another upstream may hold, unless all were asked")
+  func startingOver() {
+    var table = StreamTable(node: me)
+    _ = table.handle(.open(plan(upstreams: [1]), .armed), at: at(0))
+    for mayStartOver in [false, true] {
+      let wish = StreamMessage.Subscribe(
+        key: key, from: .position(Position(50)), origins: [], assignment: [], credit: 1, mayStartOver: mayStartOver)
+      let ask = table.handle(.message(StreamMessage(SubscriptionID(1), .subscribe(wish)), from: World.id(3)), at: at(1))
+      for case .authorize(let token, _, _, _) in ask {
+        #expect(jobs(table.handle(.authorized(token), at: at(1))).count == (mayStartOver ? 1 : 0))
+      }
+    }
   }
 
   @Test("an acknowledgement travels upstream as far as the origins of what all subscribers have acknowledged")

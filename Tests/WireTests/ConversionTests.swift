@@ -12,8 +12,12 @@ struct ConversionTests {
   func group() throws {
     let spec = GroupSpec(
       stages: [
-        StageSpec(id: 3, component: "video.fps", parameters: [.init("rate", .rational(Rational(30_000, 1_001)!))], inputs: [.socket(0)]),
-        StageSpec(id: 4, component: "video.scale", parameters: [.init("height", .integer(360)), .init("width", .integer(640))], inputs: [.stage(3)]),
+        StageSpec(
+          id: 3, component: "video.fps", parameters: [.init("rate", .rational(Rational(30_000, 1_001)!))],
+          inputs: [.socket(0)]),
+        StageSpec(
+          id: 4, component: "video.scale", parameters: [.init("height", .integer(360)), .init("width", .integer(640))],
+          inputs: [.stage(3)]),
       ], inputs: [Self.key], output: Self.key, mezzanine: .longGOP, rateCap: 2_000_000)
     #expect(try GroupSpec(validating: WireGroup(parsing: spec.wire.wireBytes)) == spec)
   }
@@ -22,7 +26,8 @@ struct ConversionTests {
   func badGroup() {
     func spec(_ input: StageInput) -> GroupSpec {
       GroupSpec(
-        stages: [StageSpec(id: 1, component: "video.scale", parameters: [], inputs: [input])], inputs: [], output: Self.key,
+        stages: [StageSpec(id: 1, component: "video.scale", parameters: [], inputs: [input])], inputs: [],
+        output: Self.key,
         mezzanine: .intra, rateCap: 0)
     }
     for input in [StageInput.stage(1), .stage(7), .socket(0)] {

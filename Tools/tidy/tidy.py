@@ -75,7 +75,7 @@ def check_documentation(root):
     declaration = re.compile(r'\s*public\s+(?:static\s+|final\s+|mutating\s+|indirect\s+|private\(set\)\s+|consuming\s+|nonisolated\s+)*'
                              r'(struct|enum|class|protocol|actor|func|var|let|init|typealias|subscript)\b')
     obvious = re.compile(r'public (static func (<|==)|func hash|var description|init\((validating|_ wire|parsing)|var (wire|data|wireBytes)\b|static func [-+]|typealias)'
-                         r'|public init\(from decoder|public func encode\(to|public static func [-+]=')
+                         r'|public static let kind\b|public init\(\w+Literal|public init\(from decoder|public func encode\(to|public static func [-+]=')
     for path, _ in swift_files(root):
         lines = path.read_text().splitlines()
         for i, line in enumerate(lines):
@@ -103,7 +103,7 @@ def check_waits(root):
         if path.suffix not in ('.swift', '.py'):
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            if re.search(r'Task\.sleep|usleep\(|Thread\.sleep|time\.sleep', line) and 'polling' not in line:
+            if re.search(r'Task\.sleep|usleep\(|Thread\.sleep|time\.sleep', line) and not re.search('polling|until cancelled', line):
                 yield f'{path.relative_to(root)}:{number}: a fixed wait: {line.strip()[:80]}'
 
 

@@ -178,6 +178,9 @@ public nonisolated struct WireStreamSubscribe: Sendable {
 
   public var credit: UInt64 = 0
 
+  /// no upstream holds it: make it from the very start
+  public var mayStartOver: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -535,7 +538,7 @@ nonisolated extension WireStreamMessage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StreamSubscribe"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}from\0\u{1}origins\0\u{1}assignment\0\u{1}credit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}from\0\u{1}origins\0\u{1}assignment\0\u{1}credit\0\u{3}may_start_over\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -548,6 +551,7 @@ nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf.
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.origins) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.assignment) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.credit) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.mayStartOver) }()
       default: break
       }
     }
@@ -573,6 +577,9 @@ nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf.
     if self.credit != 0 {
       try visitor.visitSingularUInt64Field(value: self.credit, fieldNumber: 5)
     }
+    if self.mayStartOver != false {
+      try visitor.visitSingularBoolField(value: self.mayStartOver, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -582,6 +589,7 @@ nonisolated extension WireStreamSubscribe: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.origins != rhs.origins {return false}
     if lhs.assignment != rhs.assignment {return false}
     if lhs.credit != rhs.credit {return false}
+    if lhs.mayStartOver != rhs.mayStartOver {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -216,6 +216,7 @@ struct PlacementErrorTests {
     nodes[1].load.slotsUsed = 4
     nodes[2].policy = .draining
     nodes[3].load.machineCPU = 0.97
+    nodes[3].load.ownCPU = 0.97
     nodes[4].load.memory = 0.99
     nodes[5].age = 99
     var inputs = Overlay.inputs(nodes)
@@ -225,6 +226,15 @@ struct PlacementErrorTests {
         + "\(Overlay.id("b").short): no free slot (4 of 4 taken); \(Overlay.id("c").short): it is draining; "
         + "\(Overlay.id("d").short): its processors are 97 % busy; \(Overlay.id("e").short): its memory is 99 % full; "
         + "\(Overlay.id("f").short): its last measurement is 99 s old; \(Overlay.id("g").short): it refused: busy")
+  }
+
+  @Test("work of others makes a node dear, never impossible")
+  func workOfOthers() throws {
+    var nodes = [Self.source, Overlay.node("b", offers: away)]
+    nodes[1].load.machineCPU = 1
+    #expect(try Overlay.decide(Overlay.inputs(nodes)).plan.nodes.contains(Overlay.id("b")))
+    nodes.append(Overlay.node("c", 2, offers: away))
+    #expect(try Overlay.decide(Overlay.inputs(nodes)).plan.nodes.contains(Overlay.id("c")))
   }
 
   @Test("a refusal for one stream leaves the node to the others")
@@ -266,6 +276,7 @@ struct PlacementErrorTests {
   func bound() throws {
     var nodes = [Self.source, Overlay.node("b", 5, offers: away), Overlay.node("c", 30, offers: away)]
     nodes[1].load.machineCPU = 0.7
+    nodes[1].load.ownCPU = 0.7
     nodes[2].load.cores = 16
     var inputs = Overlay.inputs(nodes)
     #expect(try Overlay.decide(inputs).plan.nodes.contains(Overlay.id("c")))

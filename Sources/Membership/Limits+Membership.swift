@@ -25,9 +25,10 @@ extension Limits {
   public static let suspicionPatience = 3.0
   /// Independent suspicions after which the shortest time holds (Lifeguard's K).
   public static let suspicionConfirmations = 3
-  /// About this many of those who hear of a suspicion look for themselves at once, and once more at its half-time, whatever the
-  /// number of members.
+  /// About this many of those who hear of a suspicion look for themselves at once, whatever the number of members.
   public static let onlookers = 6
+  /// About this many look once more at its half-time: gossip leaves out somebody now and then, whom the suspect's answer reaches.
+  public static let lastLooks = 24
   /// Bytes of updates in one datagram: with sealing and a probe it stays far below ``datagramBytes``, room for measurements.
   public static let updateBytes = 480
   /// Updates of one datagram that are looked at.

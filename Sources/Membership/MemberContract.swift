@@ -68,6 +68,8 @@ public struct MemberDatagram: Hashable, Sendable {
     case indirectPing(NodeID)
     /// I tried; it did not answer yet.
     case nack
+
+    var isPing: Bool { if case .ping = self { true } else { false } }
   }
   /// Joins answers to questions; chosen by the asker.
   public var sequence: UInt64

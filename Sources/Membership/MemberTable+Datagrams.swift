@@ -15,22 +15,43 @@ extension MemberTable {
     var effects: [MemberEffect] = []
     for update in datagram.updates.prefix(Limits.datagramUpdates) { effects += apply(update, at: now, using: &random) }
     members[sender]?.lastHeard = now
+    // A doubt that is overtaken, or was just refuted, is answered at once with the newer word: its sayer missed it.
+    let newer = datagram.updates.prefix(Limits.datagramUpdates).compactMap { newerWord(than: $0) }.first
     switch datagram.body {
     case .ping(let coordinate):
       members[sender]?.coordinate = coordinate
       // To where it came from: the sender may not be known yet, or have moved.
-      let answer = self.datagram(.ack(estimator.coordinate), sequence: datagram.sequence, to: sender)
+      let answer = self.datagram(.ack(estimator.coordinate), sequence: datagram.sequence, to: sender, telling: newer)
       effects.append(.send(answer, to: sender, at: address))
     case .ack(let coordinate): effects += onAck(datagram.sequence, from: sender, coordinate, at: now, using: &random)
     case .indirectPing(let target): effects += onErrand(target, for: sender, at: address, datagram.sequence, now)
     case .nack:
       if probes[datagram.sequence]?.helpers.contains(sender) == true { probes[datagram.sequence]?.nacks.append(sender) }
     }
+    if let newer, !datagram.body.isPing {
+      sequence += 1
+      let correction = self.datagram(.ping(estimator.coordinate), sequence: sequence, to: sender, telling: newer)
+      effects.append(.send(correction, to: sender, at: address))
+    }
     // Back from the dead by its own word: behind a healed partition there may be more, so the whole views meet.
     if wasGone, let back = members[sender], back.isMember {
       effects.append(.exchange(wholeView, isAnswer: false, to: sender, at: back.address))
     }
     return effects
+  }
+
+  private func newerWord(than update: MemberUpdate) -> MemberUpdate? {
+    switch update {
+    case .record: nil
+    case .suspect(let target, let incarnation, _), .dead(let target, let incarnation, _):
+      if target == node {
+        own.body.incarnation > incarnation ? .record(own.envelope) : nil
+      } else if let member = members[target], member.incarnation > incarnation {
+        .record(member.record.envelope)
+      } else {
+        nil
+      }
+    }
   }
 
   private mutating func onAck(

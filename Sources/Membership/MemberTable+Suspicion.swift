@@ -38,12 +38,12 @@ extension MemberTable {
   private mutating func lookOneself(at target: NodeID, _ now: Instant, using random: inout SeededRandom)
     -> [MemberEffect]
   {
-    guard !own.body.isLeaving, random.fraction() < onlookers, !isProbing(target) else { return [] }
+    guard !own.body.isLeaving, random.fraction() < share(of: Limits.onlookers), !isProbing(target) else { return [] }
     return probe(target, at: now)
   }
 
-  /// The share of members that look at a suspect.
-  private var onlookers: Double { Double(Limits.onlookers) / Double(members.count + 1) }
+  /// The share of members that make about so many.
+  private func share(of few: Int) -> Double { Double(few) / Double(members.count + 1) }
 
   /// Lifeguard's dogpile: from the longest time for one accuser down to the shortest for K others.
   private func end(of suspicion: Suspicion) -> Instant {
@@ -81,7 +81,7 @@ extension MemberTable {
     suspicions[target] = suspicion
     let again = MemberEffect.setTimer(.suspicion(target), at: self.due(suspicion))
     // Gossip leaves out somebody now and then. The suspect's answer would bring its refutation.
-    guard random.fraction() < onlookers else { return [again] }
+    guard random.fraction() < share(of: Limits.lastLooks) else { return [again] }
     sequence += 1
     return [
       .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),

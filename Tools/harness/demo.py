@@ -74,8 +74,8 @@ def demonstrate(arguments, overlay, failures, report):
         source = share / pathlib.Path(arguments.source).name
         os.symlink(os.path.abspath(arguments.source), source) if arguments.keep else shutil.copy(arguments.source, source)
     else:
-        say('Making a source: 24 s of test pattern, tone and captions …')
-        source = make_source(share / 'talk.mkv', seconds=24)
+        say('Making a source: 14 s of test pattern, tone and captions …')
+        source = make_source(share / 'talk.mkv', seconds=14)
     kinds, duration = describe(source)
     if 'video' not in kinds:
         sys.exit(f'{source.name} has no video; the demo wants some')

@@ -42,8 +42,8 @@ struct Gauge: Sendable {
   }
 
   mutating func count(_ traffic: [(node: NodeID, sent: UInt64, received: UInt64)], at now: Instant) {
-    peersUp.read(traffic.reduce(0) { $0 + $1.sent }, at: now)
-    peersDown.read(traffic.reduce(0) { $0 + $1.received }, at: now)
+    peersUp.read(traffic.reduce(0) { $0 &+ $1.sent }, at: now)
+    peersDown.read(traffic.reduce(0) { $0 &+ $1.received }, at: now)
   }
 
   func rates(best: (up: Int64, down: Int64), offer: NodeOffer) -> LinkRates {

@@ -1,23 +1,21 @@
 import Base
-import Foundation
 import Identity
 import Vocabulary
-import Wire
 
-/// What a node measured of itself, under its signature: its load, its link, where it stands, what it serves and offers.
-public struct LoadReport: Statement {
-  public static let kind = "load-report"
+/// What a node measured of itself: its load, its link, where it stands, what it serves and offers; put together from the parts
+/// in which it travels (see ``ReportPart``).
+public struct LoadReport: Hashable, Sendable {
   /// Who measured.
   public var node: NodeID
-  /// Rises with every report over all starts of the node; the highest is believed.
+  /// Rises with every part over all starts of the node; here that of the newest pulse.
   public var sequence: UInt64
-  /// When it was measured.
+  /// When the pulse was measured, by the node's own wall clock.
   public var wall: WallTime
   /// Load and calibrated throughput.
   public var load = LoadVector()
   /// The access link.
   public var rates = LinkRates()
-  /// Towards single peers, at most ``Base/Limits/reportedPaths``.
+  /// Towards single peers, at most ``Base/Limits/reportedPaths``, the thinnest.
   public var paths: [PathRate] = []
   /// Where it stands.
   public var coordinate = Coordinate.origin
@@ -37,136 +35,84 @@ public struct LoadReport: Statement {
     self.wall = wall
   }
 
-  public init(validating bytes: [UInt8]) throws(InvalidMessage) {
-    let wire = try WireLoadReport(parsing: bytes)
-    self.init(
-      node: try Field.node(wire.node, "LoadReport.node"), sequence: wire.sequence,
-      wall: WallTime(milliseconds: wire.wallMs))
-    load = try LoadVector(validating: wire.load)
-    let bits: ClosedRange<Int64> = 0...1_000_000_000_000
-    rates = LinkRates(
-      upCapacity: try Field.number(wire.rates.upCapacity, "Rates.up_capacity", in: bits),
-      downCapacity: try Field.number(wire.rates.downCapacity, "Rates.down_capacity", in: bits),
-      upUsed: try Field.number(wire.rates.upUsed, "Rates.up_used", in: bits),
-      downUsed: try Field.number(wire.rates.downUsed, "Rates.down_used", in: bits))
-    for path in try Field.list(wire.paths, "LoadReport.paths", limit: Limits.reportedPaths) {
-      paths.append(
-        PathRate(
-          to: try Field.node(path.to, "PathMark.to"),
-          capacity: try Field.number(path.capacity, "PathMark.capacity", in: bits),
-          used: try Field.number(path.used, "PathMark.used", in: bits)))
+  // MARK: - In parts
+
+  /// The contents in which this report travels.
+  var contents: [ReportPart.Content] {
+    var contents: [ReportPart.Content] = [
+      .pulse(
+        ReportPart.Pulse(
+          load: load, rates: rates, coordinate: coordinate, promisedSlots: promisedSlots, promisedCores: promisedCores)),
+      .offer(components),
+    ]
+    for page in LoadReport.pages(streams, of: Limits.streamsPerPage, most: Limits.reportedStreams) {
+      contents.append(.streams(page.index, page.items))
     }
-    coordinate = try Coordinate(validating: wire.coordinate, "LoadReport.coordinate")
-    for stream in try Field.list(wire.streams, "LoadReport.streams", limit: Limits.reportedStreams) {
-      streams.append(
-        ServedStream(
-          key: StreamKey(try Field.bytes32(stream.stream, "Served.stream")),
-          bitrate: try Field.number(stream.bitrate, "Served.bitrate", in: bits),
-          spareFanOut: Int(stream.spare), firstHeld: stream.firstHeld))
+    for page in LoadReport.pages(paths, of: Limits.pathsPerPage, most: Limits.reportedPaths) {
+      contents.append(.paths(page.index, page.items))
     }
-    components = nil
-    if !wire.offersAll {
-      var names: [String] = []
-      for name in try Field.list(wire.components, "LoadReport.components", limit: 64) {
-        names.append(try Field.text(name, "LoadReport.components", limit: 64))
-      }
-      components = names
-    }
-    promisedSlots = Int(try Field.number(wire.promisedSlots, "LoadReport.promised_slots", in: 0...65_536))
-    promisedCores = try Field.number(wire.promisedCores, "LoadReport.promised_cores", in: 0...65_536)
+    return contents
   }
 
-  /// The bytes that are signed.
-  public func encoded() -> [UInt8] {
-    WireLoadReport.with {
-      $0.node = node.data
-      $0.sequence = sequence
-      $0.wallMs = wall.milliseconds
-      $0.load = load.wire
-      $0.rates = .with {
-        $0.upCapacity = rates.upCapacity
-        $0.downCapacity = rates.downCapacity
-        $0.upUsed = rates.upUsed
-        $0.downUsed = rates.downUsed
-      }
-      $0.paths = paths.map { path in
-        .with {
-          $0.to = path.to.data
-          $0.capacity = path.capacity
-          $0.used = path.used
-        }
-      }
-      $0.coordinate = coordinate.wire
-      $0.streams = streams.map { stream in
-        .with {
-          $0.stream = stream.key.hash.data
-          $0.bitrate = stream.bitrate
-          $0.spare = UInt32(clamping: stream.spareFanOut)
-          $0.firstHeld = stream.firstHeld
-        }
-      }
-      $0.offersAll = components == nil
-      $0.components = components ?? []
-      $0.promisedSlots = UInt32(clamping: promisedSlots)
-      $0.promisedCores = promisedCores
-    }.wireBytes
+  private static func pages<Item>(_ items: [Item], of size: Int, most: Int) -> [(index: Int, items: [Item])] {
+    stride(from: 0, to: min(items.count, most), by: size).map { start in
+      (start / size, Array(items[start..<min(start + size, items.count, most)]))
+    }
   }
 
-  /// Whether this differs enough from an earlier report of the node to be told at once.
-  func movedNoticeably(since earlier: LoadReport) -> Bool {
-    func moved(_ a: Double, _ b: Double, by step: Double) -> Bool { abs(a - b) >= step }
-    func changed(_ a: Int64, _ b: Int64) -> Bool { abs(a - b) > max(200_000, max(a, b) / 4) }
-    if streams.map(\.key) != earlier.streams.map(\.key) || promisedSlots != earlier.promisedSlots
-      || components != earlier.components
-    {
-      return true
+  mutating func take(_ part: ReportPart) {
+    switch part.content {
+    case .pulse(let pulse):
+      (sequence, wall) = (part.sequence, part.wall)
+      (load, rates, coordinate) = (pulse.load, pulse.rates, pulse.coordinate)
+      (promisedSlots, promisedCores) = (pulse.promisedSlots, pulse.promisedCores)
+    case .offer(let components): self.components = components
+    case .streams(_, let streams): self.streams += streams
+    case .paths(_, let paths): self.paths += paths
     }
-    if streams.map({ $0.firstHeld == 0 }) != earlier.streams.map({ $0.firstHeld == 0 }) { return true }
-    if moved(load.ownCPU, earlier.load.ownCPU, by: 0.15) || moved(load.machineCPU, earlier.load.machineCPU, by: 0.15) {
-      return true
-    }
-    if moved(load.deadlineMisses, earlier.load.deadlineMisses, by: 0.05)
-      || moved(load.memory, earlier.load.memory, by: 0.1)
-    {
-      return true
-    }
-    if changed(rates.upUsed, earlier.rates.upUsed) || changed(rates.downUsed, earlier.rates.downUsed) { return true }
-    return moved(
-      coordinate.roundTrip(to: earlier.coordinate) - coordinate.height - earlier.coordinate.height, 0, by: 10)
-      || load.encodeRate != earlier.load.encodeRate
   }
 }
 
-extension LoadVector {
-  init(validating wire: WireLoad) throws(InvalidMessage) {
-    let share = 0.0...1.0
-    let rate = 0.0...1e6
-    self.init(
-      ownCPU: try Field.number(wire.ownCpu, "Load.own_cpu", in: share),
-      machineCPU: try Field.number(wire.machineCpu, "Load.machine_cpu", in: share),
-      cpuPressure: try Field.number(wire.cpuPressure, "Load.cpu_pressure", in: share),
-      memory: try Field.number(wire.memory, "Load.memory", in: share),
-      deadlineMisses: try Field.number(wire.deadlineMisses, "Load.deadline_misses", in: share),
-      slotsUsed: Int(try Field.number(wire.slotsUsed, "Load.slots_used", in: 0...65_536)),
-      slots: Int(try Field.number(wire.slots, "Load.slots", in: 0...65_536)),
-      cores: try Field.number(wire.cores, "Load.cores", in: 0...65_536),
-      decodeRate: try Field.number(wire.decodeRate, "Load.decode_rate", in: rate),
-      encodeRate: try Field.number(wire.encodeRate, "Load.encode_rate", in: rate),
-      filterRate: try Field.number(wire.filterRate, "Load.filter_rate", in: rate))
-  }
-  var wire: WireLoad {
-    .with {
-      $0.ownCpu = ownCPU
-      $0.machineCpu = machineCPU
-      $0.cpuPressure = cpuPressure
-      $0.memory = memory
-      $0.deadlineMisses = deadlineMisses
-      $0.slotsUsed = UInt32(clamping: slotsUsed)
-      $0.slots = UInt32(clamping: slots)
-      $0.cores = cores
-      $0.decodeRate = decodeRate
-      $0.encodeRate = encodeRate
-      $0.filterRate = filterRate
+extension ReportPart.Content {
+  /// Whether this differs enough from what was told earlier to be told at once.
+  func movedNoticeably(since earlier: ReportPart.Content) -> Bool {
+    switch (self, earlier) {
+    case (.pulse(let now), .pulse(let before)): now.movedNoticeably(since: before)
+    case (.offer(let now), .offer(let before)): now != before
+    case (.streams(_, let now), .streams(_, let before)):
+      now.map(\.key) != before.map(\.key) || now.map { $0.firstHeld == 0 } != before.map { $0.firstHeld == 0 }
+        || now.map { $0.spareFanOut > 0 } != before.map { $0.spareFanOut > 0 }
+        || zip(now, before).contains { moved($0.bitrate, $1.bitrate) }
+    case (.paths(_, let now), .paths(_, let before)):
+      now.map(\.to) != before.map(\.to)
+        || zip(now, before).contains { moved($0.capacity, $1.capacity) || moved($0.used, $1.used) }
+    default: true
     }
   }
 }
+
+extension ReportPart.Pulse {
+  fileprivate func movedNoticeably(since earlier: Self) -> Bool {
+    let (a, b) = (load, earlier.load)
+    if promisedSlots != earlier.promisedSlots || a.slotsUsed != b.slotsUsed
+      || abs(promisedCores - earlier.promisedCores) >= 0.1
+    {
+      return true
+    }
+    if abs(a.ownCPU - b.ownCPU) >= 0.15 || abs(a.machineCPU - b.machineCPU) >= 0.15
+      || abs(a.cpuPressure - b.cpuPressure) >= 0.2
+    {
+      return true
+    }
+    if abs(a.deadlineMisses - b.deadlineMisses) >= 0.05 || abs(a.memory - b.memory) >= 0.1 { return true }
+    if a.decodeRate != b.decodeRate || a.encodeRate != b.encodeRate || a.filterRate != b.filterRate { return true }
+    if moved(rates.upUsed, earlier.rates.upUsed) || moved(rates.downUsed, earlier.rates.downUsed) { return true }
+    if moved(rates.upCapacity, earlier.rates.upCapacity) || moved(rates.downCapacity, earlier.rates.downCapacity) {
+      return true
+    }
+    return coordinate.roundTrip(to: earlier.coordinate) - coordinate.height - earlier.coordinate.height >= 10
+  }
+}
+
+/// By more than a quarter, and by more than a trickle.
+private func moved(_ a: Int64, _ b: Int64) -> Bool { abs(a - b) > max(200_000, max(a, b) / 4) }

@@ -29,8 +29,8 @@ public struct MachineSample: Hashable, Sendable {
     busyTicks = ticks.busy
     allTicks = ticks.all
     let own = processes.compactMap(ProcText.process)
-    ownTicks = own.reduce(0) { $0 + $1.ticks }
-    ownMemory = own.reduce(0) { $0 + $1.pages } * pageSize
+    ownTicks = own.reduce(0) { $0 &+ $1.ticks }
+    ownMemory = own.reduce(0) { $0 &+ $1.pages } &* pageSize
     stalledMicroseconds = pressure.flatMap(ProcText.stalled)
     (received, sent) = ProcText.traffic(network)
   }
@@ -44,7 +44,7 @@ enum ProcText {
     let fields = line.split(separator: " ").dropFirst().prefix(8).compactMap { UInt64($0) }
     guard fields.count >= 5 else { return (0, 0) }
     let all = fields.reduce(0, &+)
-    return (all - fields[3] - fields[4], all)
+    return (all &- fields[3] &- fields[4], all)
   }
 
   /// Ticks in user and kernel mode and resident pages; the command in parentheses may hold anything.
@@ -54,7 +54,7 @@ enum ProcText {
     guard fields.count > 21, let user = UInt64(fields[11]), let kernel = UInt64(fields[12]),
       let pages = Int64(fields[21])
     else { return nil }
-    return (user + kernel, pages)
+    return (user &+ kernel, pages)
   }
 
   /// `some … total=MICROSECONDS` of `/proc/pressure/cpu`.
@@ -73,8 +73,8 @@ enum ProcText {
       let name = line[..<colon].trimmingSpaces
       let fields = line[line.index(after: colon)...].split(separator: " ")
       guard name != "lo", fields.count >= 9, let down = UInt64(fields[0]), let up = UInt64(fields[8]) else { continue }
-      received += down
-      sent += up
+      received &+= down
+      sent &+= up
     }
     return (received, sent)
   }

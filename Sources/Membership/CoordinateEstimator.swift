@@ -1,34 +1,44 @@
 import Base
 import Vocabulary
 
-/// This peer's network coordinate: Vivaldi with height (Dabek, Cox, Kaashoek, Morris, SIGCOMM 2004), each peer's round trips
-/// passed through a median of the last few, as serf does, because single probes are noisy.
+/// This peer's network coordinate: Vivaldi with height (Dabek, Cox, Kaashoek, Morris, SIGCOMM 2004), fed with the least of each
+/// peer's last few round trips, as NTP's clock filter does (RFC 5905, section 10): what delays a probe only ever adds, and a peer whose
+/// processors are busy adds tens of milliseconds to most of them, which a median of three, as serf has it, would take for distance.
 public struct CoordinateEstimator: Sendable {
-  /// Where this peer stands now.
+  /// Where this peer stands now. Always finite and within the bounds of the wire.
   public private(set) var coordinate = Coordinate.origin
-  private var recent: OrderedDictionary<Key, [Double]> = [:]
+  /// Round trips taken in so far.
+  public private(set) var observations = 0
+  private var recent: OrderedDictionary<Bytes32, [Double]> = [:]
 
-  typealias Key = Bytes32
-  /// c_c and c_e of the paper, section 2.4.
-  static let force = 0.25
-  static let smoothing = 0.25
-  static let window = 5
-  static let leastHeight = 0.01
+  /// c_c and c_e of the paper, section 3.
+  private static let force = 0.25
+  private static let smoothing = 0.25
+  /// Round trips of one peer among which the least counts; a route that got longer is believed after so many.
+  private static let window = 8
+  private static let leastHeight = 0.01
+  /// Peers whose round trips are remembered: a few rounds' worth in any overlay.
+  private static let remembered = 512
+  /// Milliseconds that one round trip can move this peer at most: a liar far away cannot throw it off in one step.
+  private static let longestStep = 50.0
+  /// A coordinate so far out that no network explains it; starting anew is better.
+  private static let outermost = 50_000.0
 
   /// At the origin, unsure.
   public init() {}
 
-  /// Moves after a round trip of `milliseconds` to a peer at `other`.
+  /// Moves after a round trip of `milliseconds` (0…60,000, else ignored) to a peer at `other`.
   public mutating func observe(
     _ milliseconds: Double, of peer: Bytes32, at other: Coordinate, using random: inout SeededRandom
   ) {
     guard milliseconds.isFinite, milliseconds >= 0, milliseconds < 60_000 else { return }
+    observations += 1
     var samples = recent[peer] ?? []
     samples.append(milliseconds)
     if samples.count > CoordinateEstimator.window { samples.removeFirst() }
-    if recent[peer] == nil, recent.count >= 512 { recent.removeFirst() }
+    if recent[peer] == nil, recent.count >= CoordinateEstimator.remembered { recent.removeFirst() }
     recent[peer] = samples
-    move(toMatch: max(0.01, samples.sorted()[samples.count / 2]), other, using: &random)
+    move(toMatch: max(0.01, samples.min() ?? milliseconds), other, using: &random)
   }
 
   /// Forgets a peer's round trips.
@@ -41,16 +51,23 @@ public struct CoordinateEstimator: Sendable {
     let share = CoordinateEstimator.smoothing * weight
     coordinate.error = min(1.5, max(0.01, relative * share + coordinate.error * (1 - share)))
 
-    let push = CoordinateEstimator.force * weight * (roundTrip - predicted)
+    let wanted = CoordinateEstimator.force * weight * (roundTrip - predicted)
+    let push = max(-CoordinateEstimator.longestStep, min(CoordinateEstimator.longestStep, wanted))
     var away = zip(coordinate.vector, other.vector).map { $0 - $1 }
     var length = away.reduce(0) { $0 + $1 * $1 }.squareRoot()
     if length < 1e-6 {
       away = (0..<Coordinate.dimensions).map { _ in random.fraction() - 0.5 }
       length = max(away.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-6)
     }
-    let whole = max(coordinate.roundTrip(to: other), 1e-6)
+    // The paper's unit vector of the height space: the plane's part and the heights' share the push.
+    let whole = max(predicted, 1e-6)
     for i in coordinate.vector.indices { coordinate.vector[i] += push * away[i] / length }
     coordinate.height = max(
       CoordinateEstimator.leastHeight, coordinate.height + push * (coordinate.height + other.height) / whole)
+    if !isPlausible { coordinate = .origin }
+  }
+
+  private var isPlausible: Bool {
+    (coordinate.vector + [coordinate.height]).allSatisfy { $0.isFinite && abs($0) <= CoordinateEstimator.outermost }
   }
 }

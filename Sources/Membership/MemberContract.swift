@@ -6,7 +6,7 @@ import Vocabulary
 
 /// What happens to a peer's view of the members.
 public enum MemberInput: Sendable {
-  /// Begin; join through these, or alone.
+  /// Begin, or begin again after a leave; join through these, or alone.
   case join([(node: NodeID, address: PeerAddress)])
   /// Go in good order.
   case leave
@@ -38,6 +38,8 @@ public enum MemberEffect: Sendable {
 public enum MembershipTimer: Hashable, Sendable {
   /// The next probe is due.
   case period
+  /// There are news that should not wait for it.
+  case gossip
   /// The direct probe of this sequence number was not answered in time.
   case indirect(UInt64)
   /// Neither was it by others.
@@ -63,9 +65,11 @@ public struct MemberDatagram: Hashable, Sendable {
     /// The answer to a ping of the same sequence number.
     case ack(Coordinate)
     /// Try that member for me.
-    case indirectPing(NodeID, PeerAddress)
+    case indirectPing(NodeID)
     /// I tried; it did not answer yet.
     case nack
+
+    var isPing: Bool { if case .ping = self { true } else { false } }
   }
   /// Joins answers to questions; chosen by the asker.
   public var sequence: UInt64

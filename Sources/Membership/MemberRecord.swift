@@ -6,24 +6,28 @@ import Wire
 
 /// What a member says of itself, under its own signature: nobody else can give it an address, or say that it left.
 public struct MemberRecord: Statement {
+  /// Names these statements in their signatures.
   public static let kind = "member"
   /// Who.
   public var node: NodeID
   /// Where it listens.
   public var address: PeerAddress
-  /// Rises with every start and every refutation; the highest is believed.
+  /// Rises with every start, refutation and departure, so that it names this very record; the highest is believed.
+  /// At most ``Base/Limits/incarnation``.
   public var incarnation: UInt64
   /// Of the protocol.
   public var version: UInt32
   /// It goes in good order.
   public var isLeaving: Bool
-  /// `http://HOST:PORT` of its portal.
+  /// `http://HOST:PORT` of its portal, at most 300 bytes; empty when others should not know it.
   public var portal: String
+  /// The overlay's name, at most 64 bytes.
+  public var overlay: String
 
   /// See the properties.
   public init(
     node: NodeID, address: PeerAddress, incarnation: UInt64, version: UInt32 = Limits.protocolVersion,
-    isLeaving: Bool = false, portal: String = ""
+    isLeaving: Bool = false, portal: String = "", overlay: String = ""
   ) {
     self.node = node
     self.address = address
@@ -31,16 +35,18 @@ public struct MemberRecord: Statement {
     self.version = version
     self.isLeaving = isLeaving
     self.portal = portal
+    self.overlay = overlay
   }
 
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireMemberRecord(parsing: bytes)
     node = try Field.node(wire.node, "MemberRecord.node")
     address = try PeerAddress(validating: wire.address, "MemberRecord.address")
-    incarnation = wire.incarnation
+    incarnation = try Field.number(wire.incarnation, "MemberRecord.incarnation", in: 0...Limits.incarnation)
     version = wire.version
     isLeaving = wire.leaving
     portal = try Field.text(wire.portal, "MemberRecord.portal", limit: 300)
+    overlay = try Field.text(wire.overlay, "MemberRecord.overlay", limit: 64)
   }
 
   /// The bytes that are signed.
@@ -52,6 +58,7 @@ public struct MemberRecord: Statement {
       $0.version = version
       $0.leaving = isLeaving
       $0.portal = portal
+      $0.overlay = overlay
     }.wireBytes
   }
 }
@@ -64,10 +71,13 @@ public struct Member: Hashable, Sendable {
     case alive
     /// Did not answer somebody; may refute. Can become: alive, dead, left.
     case suspect
-    /// Did not refute in time. Can become: alive, by a higher incarnation.
+    /// Did not refute in time. Can become: alive, left, by a higher incarnation.
     case dead
     /// Said that it goes. Can become: alive, by a higher incarnation.
     case left
+
+    /// It is counted with, as far as its liveness goes.
+    var takesPart: Bool { self == .alive || self == .suspect }
   }
   /// Its newest signed record.
   public var record: Signed<MemberRecord>
@@ -88,57 +98,10 @@ public struct Member: Hashable, Sendable {
   public var node: NodeID { record.body.node }
   /// Where it listens.
   public var address: PeerAddress { record.body.address }
-  /// It takes part: neither dead nor gone.
-  public var isMember: Bool { state == .alive || state == .suspect }
-}
-
-/// What somebody says of a member.
-public enum MemberUpdate: Hashable, Sendable {
-  /// Its own word: alive, or leaving.
-  case record(SignedEnvelope)
-  /// Somebody could not reach it at this incarnation.
-  case suspect(NodeID, incarnation: UInt64, by: NodeID)
-  /// It did not refute.
-  case dead(NodeID, incarnation: UInt64, by: NodeID)
-
-  /// Bytes on the wire, roughly, from above.
-  var size: Int {
-    switch self {
-    case .record(let envelope): envelope.bytes.count + 108
-    default: 84
-    }
-  }
-}
-
-extension MemberUpdate {
-  init(validating wire: WireMemberUpdate) throws(InvalidMessage) {
-    switch wire.body {
-    case .record(let record): self = .record(try SignedEnvelope(validating: record, "MemberUpdate.record"))
-    case .suspect(let doubt):
-      self = .suspect(
-        try Field.node(doubt.node, "Doubt.node"), incarnation: doubt.incarnation,
-        by: try Field.node(doubt.by, "Doubt.by"))
-    case .dead(let doubt):
-      self = .dead(
-        try Field.node(doubt.node, "Doubt.node"), incarnation: doubt.incarnation,
-        by: try Field.node(doubt.by, "Doubt.by"))
-    case nil: throw InvalidMessage("MemberUpdate", "says nothing")
-    }
-  }
-  var wire: WireMemberUpdate {
-    func doubt(_ node: NodeID, _ incarnation: UInt64, _ by: NodeID) -> WireDoubt {
-      .with {
-        $0.node = node.data
-        $0.incarnation = incarnation
-        $0.by = by.data
-      }
-    }
-    return .with {
-      switch self {
-      case .record(let envelope): $0.record = envelope.wire
-      case .suspect(let node, let incarnation, let by): $0.suspect = doubt(node, incarnation, by)
-      case .dead(let node, let incarnation, let by): $0.dead = doubt(node, incarnation, by)
-      }
-    }
-  }
+  /// Its incarnation, as far as this peer knows.
+  public var incarnation: UInt64 { record.body.incarnation }
+  /// It speaks this peer's version of the protocol. One that does not is shown, and otherwise left alone.
+  public var speaksOurVersion: Bool { record.body.version == Limits.protocolVersion }
+  /// It takes part: neither dead nor gone, and understood.
+  public var isMember: Bool { state.takesPart && speaksOurVersion }
 }

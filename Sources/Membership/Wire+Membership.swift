@@ -7,16 +7,15 @@ extension MemberDatagram {
   public init(validating wire: WireMembershipDatagram) throws(InvalidMessage) {
     let body: Body
     switch wire.body {
-    case .ping(let ping): body = .ping(try Coordinate(validating: ping.coordinate, "Probing.coordinate"))
-    case .ack(let ack): body = .ack(try Coordinate(validating: ack.coordinate, "Probing.coordinate"))
-    case .indirectPing(let ask):
-      body = .indirectPing(
-        try Field.node(ask.target, "IndirectPing.target"),
-        try PeerAddress(validating: ask.address, "IndirectPing.address"))
+    case .ping(let ping): body = .ping(try Coordinate(validating: ping.place, "Probing.place"))
+    case .ack(let ack): body = .ack(try Coordinate(validating: ack.place, "Probing.place"))
+    case .indirectPing(let ask): body = .indirectPing(try Field.node(ask.target, "IndirectPing.target"))
     case .nack: body = .nack
     case nil: throw InvalidMessage("MembershipDatagram", "says nothing")
     }
-    self.init(sequence: wire.sequence, body: body, updates: try [MemberUpdate](validating: wire.updates, limit: 32))
+    self.init(
+      sequence: wire.sequence, body: body,
+      updates: try [MemberUpdate](validating: wire.updates, limit: Limits.datagramUpdates))
   }
 
   /// For the datagram.
@@ -24,13 +23,9 @@ extension MemberDatagram {
     .with {
       $0.sequence = sequence
       switch body {
-      case .ping(let coordinate): $0.ping = .with { $0.coordinate = coordinate.wire }
-      case .ack(let coordinate): $0.ack = .with { $0.coordinate = coordinate.wire }
-      case .indirectPing(let target, let address):
-        $0.indirectPing = .with {
-          $0.target = target.data
-          $0.address = address.wire
-        }
+      case .ping(let coordinate): $0.ping = .with { $0.place = coordinate.mark }
+      case .ack(let coordinate): $0.ack = .with { $0.place = coordinate.mark }
+      case .indirectPing(let target): $0.indirectPing = .with { $0.target = target.data }
       case .nack: $0.nack = true
       }
       $0.updates = updates.map(\.wire)

@@ -1,7 +1,7 @@
 """Peers on hosts with real distance between them: network namespaces joined by Tools/netlab. Needs root and /dev/net/tun."""
 import json, os, pathlib, signal, subprocess, sys, tempfile
 
-from overlay import ROOT, Answer, Overlay, wait_for
+from overlay import ROOT, Answer, Overlay, Timeout, wait_for
 
 NETLAB = ROOT / 'Tools' / 'netlab' / 'netlab.py'
 
@@ -27,7 +27,8 @@ class DistantOverlay(Overlay):
                                        stdout=subprocess.PIPE, text=True, start_new_session=True)
         if 'hosts up' not in (self.netlab.stdout.readline() or ''):
             raise RuntimeError('netlab did not start')
-        for (a, b), value in (delays or {}).items():
+        self.delay, self.delays = delay, dict(delays or {})
+        for (a, b), value in self.delays.items():
             self.set(f'{a} {b} delay={value}')
             self.set(f'{b} {a} delay={value}')
         for (a, b), value in (rates or {}).items():
@@ -36,6 +37,11 @@ class DistantOverlay(Overlay):
     def set(self, change):
         done = subprocess.run([sys.executable, NETLAB, 'set', '--control', self.control, change], capture_output=True, text=True)
         assert done.stdout.strip() == 'ok', done.stdout + done.stderr
+
+    def round_trip(self, peer, other):
+        """The true one between two peers, in ms."""
+        pair = (peer.number, other.number)
+        return 2 * self.delays.get(pair, self.delays.get(pair[::-1], self.delay))
 
     def add(self, name, host, **config):
         peer = super().add(name, f'10.77.0.{host + 1}', ['ip', 'netns', 'exec', f'mlab{host}'], **config)
@@ -68,19 +74,29 @@ def request(peer, method, path, body=None, headers=None, timeout=20):
     return json.loads(text) if 'json' in kind else text
 
 
-def predicted(peer, other):
-    """Round trip in ms that peer's view of coordinates predicts between itself and other."""
-    members = {m['node']: m for m in peer.get('/v1/overlay')['members']}
-    a, b = members[peer.id], members[other.id]
-    if not a.get('coordinate') or not b.get('coordinate'):
-        return None
+def apart(a, b):
+    """Round trip in ms between two members by their coordinates."""
     euclid = sum((x - y) ** 2 for x, y in zip(a['coordinate'], b['coordinate'])) ** 0.5
     return euclid + a.get('coordinate_height_ms', 0) + b.get('coordinate_height_ms', 0)
 
 
-def wait_for_order(peer, near, far, factor=2, deadline=90):
-    """Until the coordinates know that `near` is nearer to peer than `far`."""
+def wait_for_map(overlay, deadline=90):
+    """Until every peer predicts every round trip to within 40 % or 10 ms: any of them may be elected, and it is what the manager knows that decides."""
+    peers, wrong = list(overlay.peers.values()), []
+
     def known():
-        a, b = predicted(peer, near), predicted(peer, far)
-        return a is not None and b is not None and a * factor < b
-    wait_for(known, deadline, f'{peer.name} knows that {near.name} is nearer than {far.name}', every=0.5)
+        wrong.clear()
+        for viewer in peers:
+            members = {m['node']: m for m in viewer.get('/v1/overlay')['members']}
+            for number, peer in enumerate(peers):
+                for other in peers[:number]:
+                    truth = overlay.round_trip(peer, other)
+                    a, b = members[peer.id], members[other.id]
+                    found = apart(a, b) if a.get('coordinate') and b.get('coordinate') else None
+                    if found is None or abs(found - truth) > max(10, 0.4 * truth):
+                        wrong.append(f'{viewer.name}: {peer.name}–{other.name} {found} ms, in truth {truth} ms')
+        return not wrong
+    try:
+        wait_for(known, deadline, 'everybody knows the map', every=0.5)
+    except Timeout as late:
+        raise Timeout(f'{late}; ' + '; '.join(wrong)) from None

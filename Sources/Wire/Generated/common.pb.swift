@@ -102,6 +102,23 @@ public nonisolated struct WireCoordinatePoint: Sendable {
   public init() {}
 }
 
+/// The same in hundredths of a millisecond and the error in thousandths: 20 bytes instead of 56, for what rides on every probe.
+public nonisolated struct WirePlaceMark: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var vector: [Int32] = []
+
+  public var height: UInt32 = 0
+
+  public var error: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 /// A component graph's piece, as a worker and a service node are told of it (Vocabulary.GroupSpec).
 public nonisolated struct WireParameter: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -670,6 +687,46 @@ nonisolated extension WireCoordinatePoint: SwiftProtobuf.Message, SwiftProtobuf.
   }
 
   public static func ==(lhs: WireCoordinatePoint, rhs: WireCoordinatePoint) -> Bool {
+    if lhs.vector != rhs.vector {return false}
+    if lhs.height != rhs.height {return false}
+    if lhs.error != rhs.error {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePlaceMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PlaceMark"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vector\0\u{1}height\0\u{1}error\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedSInt32Field(value: &self.vector) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.height) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.error) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.vector.isEmpty {
+      try visitor.visitPackedSInt32Field(value: self.vector, fieldNumber: 1)
+    }
+    if self.height != 0 {
+      try visitor.visitSingularUInt32Field(value: self.height, fieldNumber: 2)
+    }
+    if self.error != 0 {
+      try visitor.visitSingularUInt32Field(value: self.error, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePlaceMark, rhs: WirePlaceMark) -> Bool {
     if lhs.vector != rhs.vector {return false}
     if lhs.height != rhs.height {return false}
     if lhs.error != rhs.error {return false}

@@ -27,34 +27,125 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-public nonisolated struct WireLoadReport: @unchecked Sendable {
+/// One part of a node's report: each small enough to ride beside a probe, each renewed when it changes.
+public nonisolated struct WireReportPart: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var node: Data {
-    get {_storage._node}
-    set {_uniqueStorage()._node = newValue}
+  public var node: Data = Data()
+
+  public var sequence: UInt64 = 0
+
+  public var wallMs: Int64 = 0
+
+  public var content: WireReportPart.OneOf_Content? = nil
+
+  public var pulse: WirePulse {
+    get {
+      if case .pulse(let v)? = content {return v}
+      return WirePulse()
+    }
+    set {content = .pulse(newValue)}
   }
 
-  public var sequence: UInt64 {
-    get {_storage._sequence}
-    set {_uniqueStorage()._sequence = newValue}
+  public var offer: WireOffer {
+    get {
+      if case .offer(let v)? = content {return v}
+      return WireOffer()
+    }
+    set {content = .offer(newValue)}
   }
 
-  public var wallMs: Int64 {
-    get {_storage._wallMs}
-    set {_uniqueStorage()._wallMs = newValue}
+  public var streams: WireStreamPage {
+    get {
+      if case .streams(let v)? = content {return v}
+      return WireStreamPage()
+    }
+    set {content = .streams(newValue)}
   }
 
-  public var load: WireLoad {
-    get {_storage._load ?? WireLoad()}
-    set {_uniqueStorage()._load = newValue}
+  public var paths: WirePathPage {
+    get {
+      if case .paths(let v)? = content {return v}
+      return WirePathPage()
+    }
+    set {content = .paths(newValue)}
   }
-  /// Returns true if `load` has been explicitly set.
-  public var hasLoad: Bool {_storage._load != nil}
-  /// Clears the value of `load`. Subsequent reads from it will return its default value.
-  public mutating func clearLoad() {_uniqueStorage()._load = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Content: Equatable, Sendable {
+    case pulse(WirePulse)
+    case offer(WireOffer)
+    case streams(WireStreamPage)
+    case paths(WirePathPage)
+
+  }
+
+  public init() {}
+}
+
+/// How it fares. Shares in thousandths, cores in hundredths, rates in tenths of a megapixel a second: a report rides often.
+public nonisolated struct WirePulse: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var ownCpu: UInt32 {
+    get {_storage._ownCpu}
+    set {_uniqueStorage()._ownCpu = newValue}
+  }
+
+  public var machineCpu: UInt32 {
+    get {_storage._machineCpu}
+    set {_uniqueStorage()._machineCpu = newValue}
+  }
+
+  public var cpuPressure: UInt32 {
+    get {_storage._cpuPressure}
+    set {_uniqueStorage()._cpuPressure = newValue}
+  }
+
+  public var memory: UInt32 {
+    get {_storage._memory}
+    set {_uniqueStorage()._memory = newValue}
+  }
+
+  public var deadlineMisses: UInt32 {
+    get {_storage._deadlineMisses}
+    set {_uniqueStorage()._deadlineMisses = newValue}
+  }
+
+  public var slotsUsed: UInt32 {
+    get {_storage._slotsUsed}
+    set {_uniqueStorage()._slotsUsed = newValue}
+  }
+
+  public var slots: UInt32 {
+    get {_storage._slots}
+    set {_uniqueStorage()._slots = newValue}
+  }
+
+  public var cores: UInt32 {
+    get {_storage._cores}
+    set {_uniqueStorage()._cores = newValue}
+  }
+
+  public var decodeRate: UInt32 {
+    get {_storage._decodeRate}
+    set {_uniqueStorage()._decodeRate = newValue}
+  }
+
+  public var encodeRate: UInt32 {
+    get {_storage._encodeRate}
+    set {_uniqueStorage()._encodeRate = newValue}
+  }
+
+  public var filterRate: UInt32 {
+    get {_storage._filterRate}
+    set {_uniqueStorage()._filterRate = newValue}
+  }
 
   public var rates: WireRates {
     get {_storage._rates ?? WireRates()}
@@ -65,35 +156,14 @@ public nonisolated struct WireLoadReport: @unchecked Sendable {
   /// Clears the value of `rates`. Subsequent reads from it will return its default value.
   public mutating func clearRates() {_uniqueStorage()._rates = nil}
 
-  public var paths: [WirePathMark] {
-    get {_storage._paths}
-    set {_uniqueStorage()._paths = newValue}
+  public var place: WirePlaceMark {
+    get {_storage._place ?? WirePlaceMark()}
+    set {_uniqueStorage()._place = newValue}
   }
-
-  public var coordinate: WireCoordinatePoint {
-    get {_storage._coordinate ?? WireCoordinatePoint()}
-    set {_uniqueStorage()._coordinate = newValue}
-  }
-  /// Returns true if `coordinate` has been explicitly set.
-  public var hasCoordinate: Bool {_storage._coordinate != nil}
-  /// Clears the value of `coordinate`. Subsequent reads from it will return its default value.
-  public mutating func clearCoordinate() {_uniqueStorage()._coordinate = nil}
-
-  public var streams: [WireServed] {
-    get {_storage._streams}
-    set {_uniqueStorage()._streams = newValue}
-  }
-
-  /// absent with offers_all
-  public var components: [String] {
-    get {_storage._components}
-    set {_uniqueStorage()._components = newValue}
-  }
-
-  public var offersAll: Bool {
-    get {_storage._offersAll}
-    set {_uniqueStorage()._offersAll = newValue}
-  }
+  /// Returns true if `place` has been explicitly set.
+  public var hasPlace: Bool {_storage._place != nil}
+  /// Clears the value of `place`. Subsequent reads from it will return its default value.
+  public mutating func clearPlace() {_uniqueStorage()._place = nil}
 
   /// running, armed and reserved
   public var promisedSlots: UInt32 {
@@ -101,7 +171,7 @@ public nonisolated struct WireLoadReport: @unchecked Sendable {
     set {_uniqueStorage()._promisedSlots = newValue}
   }
 
-  public var promisedCores: Double {
+  public var promisedCores: UInt32 {
     get {_storage._promisedCores}
     set {_uniqueStorage()._promisedCores = newValue}
   }
@@ -111,38 +181,6 @@ public nonisolated struct WireLoadReport: @unchecked Sendable {
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
-}
-
-public nonisolated struct WireLoad: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var ownCpu: Double = 0
-
-  public var machineCpu: Double = 0
-
-  public var cpuPressure: Double = 0
-
-  public var memory: Double = 0
-
-  public var deadlineMisses: Double = 0
-
-  public var slotsUsed: UInt32 = 0
-
-  public var slots: UInt32 = 0
-
-  public var cores: Double = 0
-
-  public var decodeRate: Double = 0
-
-  public var encodeRate: Double = 0
-
-  public var filterRate: Double = 0
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
 }
 
 public nonisolated struct WireRates: Sendable {
@@ -163,16 +201,30 @@ public nonisolated struct WireRates: Sendable {
   public init() {}
 }
 
-public nonisolated struct WirePathMark: Sendable {
+/// What its operator lets it do.
+public nonisolated struct WireOffer: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var to: Data = Data()
+  /// absent with offers_all
+  public var components: [String] = []
 
-  public var capacity: Int64 = 0
+  public var offersAll: Bool = false
 
-  public var used: Int64 = 0
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireStreamPage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var page: UInt32 = 0
+
+  public var streams: [WireServed] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -191,6 +243,36 @@ public nonisolated struct WireServed: Sendable {
   public var spare: UInt32 = 0
 
   public var firstHeld: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WirePathPage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var page: UInt32 = 0
+
+  public var paths: [WirePathMark] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WirePathMark: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var to: Data = Data()
+
+  public var capacity: Int64 = 0
+
+  public var used: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -285,23 +367,142 @@ public nonisolated struct WireTrainArrival: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
-nonisolated extension WireLoadReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".LoadReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}sequence\0\u{3}wall_ms\0\u{1}load\0\u{1}rates\0\u{1}paths\0\u{1}coordinate\0\u{1}streams\0\u{1}components\0\u{3}offers_all\0\u{3}promised_slots\0\u{3}promised_cores\0")
+nonisolated extension WireReportPart: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReportPart"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}sequence\0\u{3}wall_ms\0\u{1}pulse\0\u{1}offer\0\u{1}streams\0\u{1}paths\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.wallMs) }()
+      case 4: try {
+        var v: WirePulse?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .pulse(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .pulse(v)
+        }
+      }()
+      case 5: try {
+        var v: WireOffer?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .offer(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .offer(v)
+        }
+      }()
+      case 6: try {
+        var v: WireStreamPage?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .streams(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .streams(v)
+        }
+      }()
+      case 7: try {
+        var v: WirePathPage?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .paths(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .paths(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.node.isEmpty {
+      try visitor.visitSingularBytesField(value: self.node, fieldNumber: 1)
+    }
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 2)
+    }
+    if self.wallMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.wallMs, fieldNumber: 3)
+    }
+    switch self.content {
+    case .pulse?: try {
+      guard case .pulse(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .offer?: try {
+      guard case .offer(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case .streams?: try {
+      guard case .streams(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .paths?: try {
+      guard case .paths(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireReportPart, rhs: WireReportPart) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePulse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Pulse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}own_cpu\0\u{3}machine_cpu\0\u{3}cpu_pressure\0\u{1}memory\0\u{3}deadline_misses\0\u{3}slots_used\0\u{1}slots\0\u{1}cores\0\u{3}decode_rate\0\u{3}encode_rate\0\u{3}filter_rate\0\u{1}rates\0\u{1}place\0\u{3}promised_slots\0\u{3}promised_cores\0")
 
   fileprivate class _StorageClass {
-    var _node: Data = Data()
-    var _sequence: UInt64 = 0
-    var _wallMs: Int64 = 0
-    var _load: WireLoad? = nil
+    var _ownCpu: UInt32 = 0
+    var _machineCpu: UInt32 = 0
+    var _cpuPressure: UInt32 = 0
+    var _memory: UInt32 = 0
+    var _deadlineMisses: UInt32 = 0
+    var _slotsUsed: UInt32 = 0
+    var _slots: UInt32 = 0
+    var _cores: UInt32 = 0
+    var _decodeRate: UInt32 = 0
+    var _encodeRate: UInt32 = 0
+    var _filterRate: UInt32 = 0
     var _rates: WireRates? = nil
-    var _paths: [WirePathMark] = []
-    var _coordinate: WireCoordinatePoint? = nil
-    var _streams: [WireServed] = []
-    var _components: [String] = []
-    var _offersAll: Bool = false
+    var _place: WirePlaceMark? = nil
     var _promisedSlots: UInt32 = 0
-    var _promisedCores: Double = 0
+    var _promisedCores: UInt32 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -312,16 +513,19 @@ nonisolated extension WireLoadReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
     private init() {}
 
     init(copying source: _StorageClass) {
-      _node = source._node
-      _sequence = source._sequence
-      _wallMs = source._wallMs
-      _load = source._load
+      _ownCpu = source._ownCpu
+      _machineCpu = source._machineCpu
+      _cpuPressure = source._cpuPressure
+      _memory = source._memory
+      _deadlineMisses = source._deadlineMisses
+      _slotsUsed = source._slotsUsed
+      _slots = source._slots
+      _cores = source._cores
+      _decodeRate = source._decodeRate
+      _encodeRate = source._encodeRate
+      _filterRate = source._filterRate
       _rates = source._rates
-      _paths = source._paths
-      _coordinate = source._coordinate
-      _streams = source._streams
-      _components = source._components
-      _offersAll = source._offersAll
+      _place = source._place
       _promisedSlots = source._promisedSlots
       _promisedCores = source._promisedCores
     }
@@ -342,18 +546,21 @@ nonisolated extension WireLoadReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
         // allocates stack space for every case branch when no optimizations are
         // enabled. https://github.com/apple/swift-protobuf/issues/1034
         switch fieldNumber {
-        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._node) }()
-        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._sequence) }()
-        case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._wallMs) }()
-        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._load) }()
-        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._rates) }()
-        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._paths) }()
-        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._coordinate) }()
-        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._streams) }()
-        case 9: try { try decoder.decodeRepeatedStringField(value: &_storage._components) }()
-        case 10: try { try decoder.decodeSingularBoolField(value: &_storage._offersAll) }()
-        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._promisedSlots) }()
-        case 12: try { try decoder.decodeSingularDoubleField(value: &_storage._promisedCores) }()
+        case 1: try { try decoder.decodeSingularUInt32Field(value: &_storage._ownCpu) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._machineCpu) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._cpuPressure) }()
+        case 4: try { try decoder.decodeSingularUInt32Field(value: &_storage._memory) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._deadlineMisses) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._slotsUsed) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._slots) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._cores) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._decodeRate) }()
+        case 10: try { try decoder.decodeSingularUInt32Field(value: &_storage._encodeRate) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._filterRate) }()
+        case 12: try { try decoder.decodeSingularMessageField(value: &_storage._rates) }()
+        case 13: try { try decoder.decodeSingularMessageField(value: &_storage._place) }()
+        case 14: try { try decoder.decodeSingularUInt32Field(value: &_storage._promisedSlots) }()
+        case 15: try { try decoder.decodeSingularUInt32Field(value: &_storage._promisedCores) }()
         default: break
         }
       }
@@ -366,147 +573,79 @@ nonisolated extension WireLoadReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
       // allocates stack space for every if/case branch local when no optimizations
       // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
       // https://github.com/apple/swift-protobuf/issues/1182
-      if !_storage._node.isEmpty {
-        try visitor.visitSingularBytesField(value: _storage._node, fieldNumber: 1)
+      if _storage._ownCpu != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._ownCpu, fieldNumber: 1)
       }
-      if _storage._sequence != 0 {
-        try visitor.visitSingularUInt64Field(value: _storage._sequence, fieldNumber: 2)
+      if _storage._machineCpu != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._machineCpu, fieldNumber: 2)
       }
-      if _storage._wallMs != 0 {
-        try visitor.visitSingularInt64Field(value: _storage._wallMs, fieldNumber: 3)
+      if _storage._cpuPressure != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._cpuPressure, fieldNumber: 3)
       }
-      try { if let v = _storage._load {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-      } }()
+      if _storage._memory != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._memory, fieldNumber: 4)
+      }
+      if _storage._deadlineMisses != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._deadlineMisses, fieldNumber: 5)
+      }
+      if _storage._slotsUsed != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._slotsUsed, fieldNumber: 6)
+      }
+      if _storage._slots != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._slots, fieldNumber: 7)
+      }
+      if _storage._cores != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._cores, fieldNumber: 8)
+      }
+      if _storage._decodeRate != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._decodeRate, fieldNumber: 9)
+      }
+      if _storage._encodeRate != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._encodeRate, fieldNumber: 10)
+      }
+      if _storage._filterRate != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._filterRate, fieldNumber: 11)
+      }
       try { if let v = _storage._rates {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
       } }()
-      if !_storage._paths.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._paths, fieldNumber: 6)
-      }
-      try { if let v = _storage._coordinate {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      try { if let v = _storage._place {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
       } }()
-      if !_storage._streams.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._streams, fieldNumber: 8)
-      }
-      if !_storage._components.isEmpty {
-        try visitor.visitRepeatedStringField(value: _storage._components, fieldNumber: 9)
-      }
-      if _storage._offersAll != false {
-        try visitor.visitSingularBoolField(value: _storage._offersAll, fieldNumber: 10)
-      }
       if _storage._promisedSlots != 0 {
-        try visitor.visitSingularUInt32Field(value: _storage._promisedSlots, fieldNumber: 11)
+        try visitor.visitSingularUInt32Field(value: _storage._promisedSlots, fieldNumber: 14)
       }
-      if _storage._promisedCores.bitPattern != 0 {
-        try visitor.visitSingularDoubleField(value: _storage._promisedCores, fieldNumber: 12)
+      if _storage._promisedCores != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._promisedCores, fieldNumber: 15)
       }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WireLoadReport, rhs: WireLoadReport) -> Bool {
+  public static func ==(lhs: WirePulse, rhs: WirePulse) -> Bool {
     if lhs._storage !== rhs._storage {
       let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
         let _storage = _args.0
         let rhs_storage = _args.1
-        if _storage._node != rhs_storage._node {return false}
-        if _storage._sequence != rhs_storage._sequence {return false}
-        if _storage._wallMs != rhs_storage._wallMs {return false}
-        if _storage._load != rhs_storage._load {return false}
+        if _storage._ownCpu != rhs_storage._ownCpu {return false}
+        if _storage._machineCpu != rhs_storage._machineCpu {return false}
+        if _storage._cpuPressure != rhs_storage._cpuPressure {return false}
+        if _storage._memory != rhs_storage._memory {return false}
+        if _storage._deadlineMisses != rhs_storage._deadlineMisses {return false}
+        if _storage._slotsUsed != rhs_storage._slotsUsed {return false}
+        if _storage._slots != rhs_storage._slots {return false}
+        if _storage._cores != rhs_storage._cores {return false}
+        if _storage._decodeRate != rhs_storage._decodeRate {return false}
+        if _storage._encodeRate != rhs_storage._encodeRate {return false}
+        if _storage._filterRate != rhs_storage._filterRate {return false}
         if _storage._rates != rhs_storage._rates {return false}
-        if _storage._paths != rhs_storage._paths {return false}
-        if _storage._coordinate != rhs_storage._coordinate {return false}
-        if _storage._streams != rhs_storage._streams {return false}
-        if _storage._components != rhs_storage._components {return false}
-        if _storage._offersAll != rhs_storage._offersAll {return false}
+        if _storage._place != rhs_storage._place {return false}
         if _storage._promisedSlots != rhs_storage._promisedSlots {return false}
         if _storage._promisedCores != rhs_storage._promisedCores {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireLoad: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".Load"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}own_cpu\0\u{3}machine_cpu\0\u{3}cpu_pressure\0\u{1}memory\0\u{3}deadline_misses\0\u{3}slots_used\0\u{1}slots\0\u{1}cores\0\u{3}decode_rate\0\u{3}encode_rate\0\u{3}filter_rate\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularDoubleField(value: &self.ownCpu) }()
-      case 2: try { try decoder.decodeSingularDoubleField(value: &self.machineCpu) }()
-      case 3: try { try decoder.decodeSingularDoubleField(value: &self.cpuPressure) }()
-      case 4: try { try decoder.decodeSingularDoubleField(value: &self.memory) }()
-      case 5: try { try decoder.decodeSingularDoubleField(value: &self.deadlineMisses) }()
-      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.slotsUsed) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.slots) }()
-      case 8: try { try decoder.decodeSingularDoubleField(value: &self.cores) }()
-      case 9: try { try decoder.decodeSingularDoubleField(value: &self.decodeRate) }()
-      case 10: try { try decoder.decodeSingularDoubleField(value: &self.encodeRate) }()
-      case 11: try { try decoder.decodeSingularDoubleField(value: &self.filterRate) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.ownCpu.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.ownCpu, fieldNumber: 1)
-    }
-    if self.machineCpu.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.machineCpu, fieldNumber: 2)
-    }
-    if self.cpuPressure.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.cpuPressure, fieldNumber: 3)
-    }
-    if self.memory.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.memory, fieldNumber: 4)
-    }
-    if self.deadlineMisses.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.deadlineMisses, fieldNumber: 5)
-    }
-    if self.slotsUsed != 0 {
-      try visitor.visitSingularUInt32Field(value: self.slotsUsed, fieldNumber: 6)
-    }
-    if self.slots != 0 {
-      try visitor.visitSingularUInt32Field(value: self.slots, fieldNumber: 7)
-    }
-    if self.cores.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.cores, fieldNumber: 8)
-    }
-    if self.decodeRate.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.decodeRate, fieldNumber: 9)
-    }
-    if self.encodeRate.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.encodeRate, fieldNumber: 10)
-    }
-    if self.filterRate.bitPattern != 0 {
-      try visitor.visitSingularDoubleField(value: self.filterRate, fieldNumber: 11)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireLoad, rhs: WireLoad) -> Bool {
-    if lhs.ownCpu != rhs.ownCpu {return false}
-    if lhs.machineCpu != rhs.machineCpu {return false}
-    if lhs.cpuPressure != rhs.cpuPressure {return false}
-    if lhs.memory != rhs.memory {return false}
-    if lhs.deadlineMisses != rhs.deadlineMisses {return false}
-    if lhs.slotsUsed != rhs.slotsUsed {return false}
-    if lhs.slots != rhs.slots {return false}
-    if lhs.cores != rhs.cores {return false}
-    if lhs.decodeRate != rhs.decodeRate {return false}
-    if lhs.encodeRate != rhs.encodeRate {return false}
-    if lhs.filterRate != rhs.filterRate {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -557,9 +696,9 @@ nonisolated extension WireRates: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
   }
 }
 
-nonisolated extension WirePathMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".PathMark"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}to\0\u{1}capacity\0\u{1}used\0")
+nonisolated extension WireOffer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Offer"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}components\0\u{3}offers_all\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -567,31 +706,61 @@ nonisolated extension WirePathMark: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.to) }()
-      case 2: try { try decoder.decodeSingularInt64Field(value: &self.capacity) }()
-      case 3: try { try decoder.decodeSingularInt64Field(value: &self.used) }()
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.components) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.offersAll) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.to.isEmpty {
-      try visitor.visitSingularBytesField(value: self.to, fieldNumber: 1)
+    if !self.components.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.components, fieldNumber: 1)
     }
-    if self.capacity != 0 {
-      try visitor.visitSingularInt64Field(value: self.capacity, fieldNumber: 2)
-    }
-    if self.used != 0 {
-      try visitor.visitSingularInt64Field(value: self.used, fieldNumber: 3)
+    if self.offersAll != false {
+      try visitor.visitSingularBoolField(value: self.offersAll, fieldNumber: 2)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WirePathMark, rhs: WirePathMark) -> Bool {
-    if lhs.to != rhs.to {return false}
-    if lhs.capacity != rhs.capacity {return false}
-    if lhs.used != rhs.used {return false}
+  public static func ==(lhs: WireOffer, rhs: WireOffer) -> Bool {
+    if lhs.components != rhs.components {return false}
+    if lhs.offersAll != rhs.offersAll {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireStreamPage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".StreamPage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}page\0\u{1}streams\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.page) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.streams) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.page != 0 {
+      try visitor.visitSingularUInt32Field(value: self.page, fieldNumber: 1)
+    }
+    if !self.streams.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.streams, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireStreamPage, rhs: WireStreamPage) -> Bool {
+    if lhs.page != rhs.page {return false}
+    if lhs.streams != rhs.streams {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -637,6 +806,81 @@ nonisolated extension WireServed: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.bitrate != rhs.bitrate {return false}
     if lhs.spare != rhs.spare {return false}
     if lhs.firstHeld != rhs.firstHeld {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePathPage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PathPage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}page\0\u{1}paths\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.page) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.paths) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.page != 0 {
+      try visitor.visitSingularUInt32Field(value: self.page, fieldNumber: 1)
+    }
+    if !self.paths.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.paths, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePathPage, rhs: WirePathPage) -> Bool {
+    if lhs.page != rhs.page {return false}
+    if lhs.paths != rhs.paths {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePathMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PathMark"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}to\0\u{1}capacity\0\u{1}used\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.to) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.capacity) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.used) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.to.isEmpty {
+      try visitor.visitSingularBytesField(value: self.to, fieldNumber: 1)
+    }
+    if self.capacity != 0 {
+      try visitor.visitSingularInt64Field(value: self.capacity, fieldNumber: 2)
+    }
+    if self.used != 0 {
+      try visitor.visitSingularInt64Field(value: self.used, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePathMark, rhs: WirePathMark) -> Bool {
+    if lhs.to != rhs.to {return false}
+    if lhs.capacity != rhs.capacity {return false}
+    if lhs.used != rhs.used {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -90,20 +90,20 @@ public nonisolated struct WireProbing: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var coordinate: WireCoordinatePoint {
-    get {_coordinate ?? WireCoordinatePoint()}
-    set {_coordinate = newValue}
+  public var place: WirePlaceMark {
+    get {_place ?? WirePlaceMark()}
+    set {_place = newValue}
   }
-  /// Returns true if `coordinate` has been explicitly set.
-  public var hasCoordinate: Bool {self._coordinate != nil}
-  /// Clears the value of `coordinate`. Subsequent reads from it will return its default value.
-  public mutating func clearCoordinate() {self._coordinate = nil}
+  /// Returns true if `place` has been explicitly set.
+  public var hasPlace: Bool {self._place != nil}
+  /// Clears the value of `place`. Subsequent reads from it will return its default value.
+  public mutating func clearPlace() {self._place = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _coordinate: WireCoordinatePoint? = nil
+  fileprivate var _place: WirePlaceMark? = nil
 }
 
 public nonisolated struct WireIndirectPing: Sendable {
@@ -113,20 +113,9 @@ public nonisolated struct WireIndirectPing: Sendable {
 
   public var target: Data = Data()
 
-  public var address: WireAddress {
-    get {_address ?? WireAddress()}
-    set {_address = newValue}
-  }
-  /// Returns true if `address` has been explicitly set.
-  public var hasAddress: Bool {self._address != nil}
-  /// Clears the value of `address`. Subsequent reads from it will return its default value.
-  public mutating func clearAddress() {self._address = nil}
-
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
-
-  fileprivate var _address: WireAddress? = nil
 }
 
 /// What somebody says of a member. Alive is said with the member's own signed record, so nobody can forge an address.
@@ -214,6 +203,8 @@ public nonisolated struct WireMemberRecord: Sendable {
   public var leaving: Bool = false
 
   public var portal: String = String()
+
+  public var overlay: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -348,7 +339,7 @@ nonisolated extension WireMembershipDatagram: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension WireProbing: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Probing"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}coordinate\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}place\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -356,7 +347,7 @@ nonisolated extension WireProbing: SwiftProtobuf.Message, SwiftProtobuf._Message
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._coordinate) }()
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._place) }()
       default: break
       }
     }
@@ -367,14 +358,14 @@ nonisolated extension WireProbing: SwiftProtobuf.Message, SwiftProtobuf._Message
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._coordinate {
+    try { if let v = self._place {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireProbing, rhs: WireProbing) -> Bool {
-    if lhs._coordinate != rhs._coordinate {return false}
+    if lhs._place != rhs._place {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -382,7 +373,7 @@ nonisolated extension WireProbing: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireIndirectPing: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".IndirectPing"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}target\0\u{1}address\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}target\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -391,29 +382,20 @@ nonisolated extension WireIndirectPing: SwiftProtobuf.Message, SwiftProtobuf._Me
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularBytesField(value: &self.target) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._address) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.target.isEmpty {
       try visitor.visitSingularBytesField(value: self.target, fieldNumber: 1)
     }
-    try { if let v = self._address {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireIndirectPing, rhs: WireIndirectPing) -> Bool {
     if lhs.target != rhs.target {return false}
-    if lhs._address != rhs._address {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -545,7 +527,7 @@ nonisolated extension WireDoubt: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireMemberRecord: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MemberRecord"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}address\0\u{1}incarnation\0\u{1}version\0\u{1}leaving\0\u{1}portal\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}address\0\u{1}incarnation\0\u{1}version\0\u{1}leaving\0\u{1}portal\0\u{1}overlay\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -559,6 +541,7 @@ nonisolated extension WireMemberRecord: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.version) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.leaving) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.portal) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.overlay) }()
       default: break
       }
     }
@@ -587,6 +570,9 @@ nonisolated extension WireMemberRecord: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.portal.isEmpty {
       try visitor.visitSingularStringField(value: self.portal, fieldNumber: 6)
     }
+    if !self.overlay.isEmpty {
+      try visitor.visitSingularStringField(value: self.overlay, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -597,6 +583,7 @@ nonisolated extension WireMemberRecord: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.version != rhs.version {return false}
     if lhs.leaving != rhs.leaving {return false}
     if lhs.portal != rhs.portal {return false}
+    if lhs.overlay != rhs.overlay {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,128 @@
+import Base
+import Identity
+import Vocabulary
+
+// What a datagram brings and what goes out beside a probe.
+
+extension MemberTable {
+  // MARK: - On a datagram
+
+  mutating func onDatagram(
+    _ datagram: MemberDatagram, from sender: NodeID, at address: PeerAddress, _ now: Instant,
+    using random: inout SeededRandom
+  ) -> [MemberEffect] {
+    let wasGone = members[sender].map { $0.state == .dead || $0.state == .left } ?? false
+    var effects: [MemberEffect] = []
+    for update in datagram.updates.prefix(Limits.datagramUpdates) { effects += apply(update, at: now, using: &random) }
+    members[sender]?.lastHeard = now
+    // A doubt that is overtaken, or was just refuted, is answered at once with the newer word: its sayer missed it.
+    let newer = datagram.updates.prefix(Limits.datagramUpdates).compactMap { newerWord(than: $0) }.first
+    switch datagram.body {
+    case .ping(let coordinate):
+      members[sender]?.coordinate = coordinate
+      // To where it came from: the sender may not be known yet, or have moved.
+      let answer = self.datagram(.ack(estimator.coordinate), sequence: datagram.sequence, to: sender, telling: newer)
+      effects.append(.send(answer, to: sender, at: address))
+    case .ack(let coordinate): effects += onAck(datagram.sequence, from: sender, coordinate, at: now, using: &random)
+    case .indirectPing(let target): effects += onErrand(target, for: sender, at: address, datagram.sequence, now)
+    case .nack:
+      if probes[datagram.sequence]?.helpers.contains(sender) == true { probes[datagram.sequence]?.nacks.append(sender) }
+    }
+    if let newer, !datagram.body.isPing {
+      sequence += 1
+      let correction = self.datagram(.ping(estimator.coordinate), sequence: sequence, to: sender, telling: newer)
+      effects.append(.send(correction, to: sender, at: address))
+    }
+    // Back from the dead by its own word: behind a healed partition there may be more, so the whole views meet.
+    if wasGone, let back = members[sender], back.isMember {
+      effects.append(.exchange(wholeView, isAnswer: false, to: sender, at: back.address))
+    }
+    return effects
+  }
+
+  private func newerWord(than update: MemberUpdate) -> MemberUpdate? {
+    switch update {
+    case .record: nil
+    case .suspect(let target, let incarnation, _), .dead(let target, let incarnation, _):
+      if target == node {
+        own.body.incarnation > incarnation ? .record(own.envelope) : nil
+      } else if let member = members[target], member.incarnation > incarnation {
+        .record(member.record.envelope)
+      } else {
+        nil
+      }
+    }
+  }
+
+  private mutating func onAck(
+    _ number: UInt64, from sender: NodeID, _ coordinate: Coordinate, at now: Instant, using random: inout SeededRandom
+  ) -> [MemberEffect] {
+    if let errand = errands[number], errand.target == sender {
+      errands.removeValue(forKey: number)
+      return [
+        .send(
+          datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)
+      ]
+    }
+    guard var probe = probes[number], !probe.isAnswered else { return [] }
+    // Nobody vouches for another member unasked.
+    guard probe.target == sender || probe.helpers.contains(sender) else { return [] }
+    if probe.target == sender {
+      let milliseconds = (now - probe.sent).milliseconds
+      members[sender]?.coordinate = coordinate
+      let smoothed = members[sender]?.roundTrip.map { $0 * 0.8 + milliseconds * 0.2 }
+      members[sender]?.roundTrip = smoothed ?? milliseconds
+      estimator.observe(milliseconds, of: sender.key, at: coordinate, using: &random)
+    }
+    probe.isAnswered = true
+    probes[number] = probe
+    health = max(0, health - 1)
+    return []
+  }
+
+  // MARK: - On a request to probe for somebody else
+
+  /// At the address of the target's own record: nobody can have this peer send to an address of his choice.
+  private mutating func onErrand(
+    _ target: NodeID, for asker: NodeID, at address: PeerAddress, _ askersNumber: UInt64, _ now: Instant
+  ) -> [MemberEffect] {
+    guard let member = members[target], member.speaksOurVersion, errands.count < Limits.errands else { return [] }
+    sequence += 1
+    errands[sequence] = Errand(target: target, asker: asker, address: address, sequence: askersNumber)
+    return [
+      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),
+      .setTimer(.nack(sequence), at: now + Limits.helperTimeout),
+    ]
+  }
+
+  /// Says so: an asker that hears no helper at all had better doubt its own ears (Lifeguard).
+  mutating func onErrandFailed(_ number: UInt64) -> [MemberEffect] {
+    guard let errand = errands.removeValue(forKey: number) else { return [] }
+    return [.send(datagram(.nack, sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)]
+  }
+
+  // MARK: - What goes out
+
+  /// News spread faster than probes would carry them: a refutation races with a suspicion.
+  mutating func onGossip(using random: inout SeededRandom) -> [MemberEffect] {
+    isGossiping = false
+    return outgoing.hasNews ? nudge(Limits.gossipFanOut, using: &random) : []
+  }
+
+  /// A datagram with the updates that fit. What is held against the addressee goes first (Lifeguard's buddy), with the record
+  /// that this peer knows it by, so that one who came back under an older clock can go above it.
+  mutating func datagram(
+    _ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, telling extra: MemberUpdate? = nil
+  ) -> MemberDatagram {
+    var updates: [MemberUpdate] = extra.map { [$0] } ?? []
+    if let member = members[target] {
+      if member.state == .dead || member.state == .left { updates.append(.record(member.record.envelope)) }
+      if let doubt = doubt(about: member) { updates.append(doubt) }
+    }
+    let room = Limits.updateBytes - updates.reduce(0) { $0 + $1.size }
+    for update in outgoing.take(bytes: room, members: members.count + 1, for: target) where update != extra {
+      updates.append(update)
+    }
+    return MemberDatagram(sequence: sequence, body: body, updates: updates)
+  }
+}

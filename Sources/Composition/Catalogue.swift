@@ -122,6 +122,9 @@ public struct Catalogue: Hashable, Sendable {
           "pacing", .word(Pacing.allCases.map(\.rawValue)), default: .text("live"),
           "live: in real time after a first burst"),
         parameter(
+          "showing", .integer(0...Limits.showings - 1), default: .integer(0),
+          "which of several showings of the same file: one that has moved on serves nobody who wants its beginning"),
+        parameter(
           "start", .integer(0...Limits.startMilliseconds), default: .integer(0), "milliseconds from the source's start"),
         parameter("stream", .integer(0...4_095), "the container's stream index"),
       ])

@@ -7,14 +7,17 @@ import Vocabulary
 public struct GraphBuilder: Sendable {
   private let request: ServiceRequest
   private let source: SourceDescription
+  private let showing: Int
   private var growth: GraphGrowth
 
+  /// - Parameter showing: which showing of the source, 0..<``Base/Limits/showings``: graphs of two have no stream in common.
   /// - Throws: ``BuildError`` when the source lacks what was asked for, or the delivery cannot carry it.
   public static func graph(
-    for request: ServiceRequest, on source: SourceDescription, catalogue: Catalogue = .standard
+    for request: ServiceRequest, on source: SourceDescription, showing: Int = 0, catalogue: Catalogue = .standard
   ) throws(BuildError) -> ComponentGraph {
     var builder = GraphBuilder(
-      request: request, source: source, growth: GraphGrowth(catalogue: catalogue, sourceKey: source.key))
+      request: request, source: source, showing: showing,
+      growth: GraphGrowth(catalogue: catalogue, sourceKey: source.key))
     do { return try builder.build() } catch let error as BuildError { throw error } catch let error as CatalogueError {
       throw .component(error)
     } catch { preconditionFailure("building throws nothing else: \(error)") }
@@ -48,7 +51,7 @@ public struct GraphBuilder: Sendable {
       "source.\(track.kind.rawValue)",
       [
         .init("stream", .integer(Int64(track.stream))), .init("pacing", .text(request.pacing.rawValue)),
-        .init("start", .integer(request.start)),
+        .init("start", .integer(request.start)), .init("showing", .integer(Int64(showing))),
       ], gives: shape)
   }
 

@@ -15,6 +15,8 @@ extension Limits {
 }
 
 extension Limits {
+  /// Showings of one file at a time: each later one begins when all earlier ones have moved on. More than any node has slots for.
+  public static let showings: Int64 = 256
   /// Where a stream may start, in milliseconds: a day and more are recordings that nobody asked for by time.
   public static let startMilliseconds: Int64 = 30 * 3_600_000
 }

@@ -93,7 +93,7 @@ extension Node {
   var deskContext: DeskContext {
     let (view, now, wall, catalogue, offered) = (memberView, now, wall, catalogue, settings.offer.components)
     return DeskContext(
-      wall: wall,
+      wall: wall, begun: streams.begun,
       verifyMandate: { bytes, request, term in
         var verified = VerifiedDigests(capacity: 64)
         do {

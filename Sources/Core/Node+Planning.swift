@@ -16,31 +16,64 @@ struct PlanningView: Sendable {
 
   // MARK: - Planning the whole
 
-  /// A plan for a request, or why there is none.
+  /// A plan for a request, or why there is none. A new service takes part in the first showing of the source that it can have
+  /// from its beginning; one that runs stays in its own.
   func blueprint(for wish: PlanningWish) -> Result<Blueprint, PlanningProblem> {
+    if let showing = wish.showing { return blueprint(for: wish, showing: showing).result }
+    for showing in 0..<Int(Limits.showings) {
+      let (result, isPassed) = blueprint(for: wish, showing: showing)
+      if case .failure(.noNodes) = result, isPassed { continue }
+      return result
+    }
+    return .failure(.noNodes("the source has \(Limits.showings) showings already"))
+  }
+
+  /// `isPassed`: some stream of this showing has moved on, so that another showing may do where this one does not.
+  private func blueprint(
+    for wish: PlanningWish, showing: Int
+  ) -> (result: Result<Blueprint, PlanningProblem>, isPassed: Bool) {
     let service: ServiceDocument
-    switch ServiceDocument.read(wish.order.document, catalogue: catalogue) {
+    switch ServiceDocument.read(wish.order.document, showing: showing, catalogue: catalogue) {
     case .success(let read): service = read
-    case .failure(let problem): return .failure(.impossible(problem.text))
+    case .failure(let problem): return (.failure(.impossible(problem.text)), false)
     }
     var inputs = PlacementInputs(
       graph: service.graph, nodes: nodes.map { corrected($0, wish) },
       client: ClientPlace(coordinate: service.call.client, extra: service.call.clientExtra, portal: wish.order.portal))
     inputs.exclusions = wish.excluded.map { Exclusion(node: $0, reason: "it failed or refused a moment ago") }
+    // Nobody can begin a stream anew where it runs already.
+    let passed = wish.showing == nil ? passed(Set(service.graph.stages.map(\.key)), wish) : []
+    inputs.exclusions += passed
     inputs.claims = wish.served.map { Claim(key: $0.key, node: $0.value) }
     inputs.latencyBound = wish.order.latency > 0 ? wish.order.latency : nil
     var random = SeededRandom(seed: seed)
     do throws(PlacementError) {
       let decision = try Placer().place(inputs, using: &random)
       let note = PlanNote(decision, inputs)
-      return .success(Blueprint(plan: servicePlan(decision.plan, portal: wish.order.portal), explanation: note.json))
+      var plan = servicePlan(decision.plan, portal: wish.order.portal)
+      plan.showing = showing
+      return (.success(Blueprint(plan: plan, explanation: note.json)), false)
     } catch {
       switch error {
       // More members may come to be known; the manager's patience is bounded.
-      case .nobodyOffers, .noReader, .nobodyFree, .noLinkCarries, .noRoom: return .failure(.noNodes("\(error)"))
-      case .tooSlow: return .failure(.impossible("\(error)"))
+      case .nobodyOffers, .noReader, .nobodyFree, .noLinkCarries, .noRoom:
+        return (.failure(.noNodes("\(error)")), !passed.isEmpty)
+      case .tooSlow: return (.failure(.impossible("\(error)")), false)
       }
     }
+  }
+
+  /// Where streams run that a new subscriber cannot have from their beginning, or not at all.
+  private func passed(_ keys: Set<StreamKey>, _ wish: PlanningWish) -> [Exclusion] {
+    let refused = wish.passed.filter { keys.contains($0.key) }.flatMap { stream, nodes in
+      nodes.map { Exclusion(node: $0, key: stream, reason: "it is past this stream's beginning, it says") }
+    }
+    return refused
+      + nodes.flatMap { node in
+        node.serves.filter { keys.contains($0.key) && ($0.firstHeld != 0 || $0.spareFanOut <= 0) }.map {
+          Exclusion(node: node.id, key: $0.key, reason: "it is past this stream's beginning, or serves too many")
+        }
+      }
   }
 
   /// What gossip says of a node, replaced where the node itself, or the electors, said otherwise.
@@ -110,9 +143,9 @@ struct PlanningView: Sendable {
     var best: (cost: Double, node: NodeID)?
     for view in nodes.map({ corrected($0, wish.planning) }) {
       guard !wish.taken.contains(view.id), !wish.planning.excluded.contains(view.id), view.policy == .open,
-        wish.spec.stages.allSatisfy({ view.offers.contains($0.component) }),
+        wish.spec.stages.allSatisfy({ view.offers.contains($0.component) }), !wish.spec.readsSource,
         view.load.slots - view.load.slotsUsed - view.pending.slots > 0,
-        view.load.cores * (1 - view.load.ownCPU) - view.pending.cores > 0
+        view.load.cores * (1 - view.load.ownCPU) - view.pending.cores >= wish.demand.cores
       else { continue }
       let far = places.reduce(0) { $0 + view.coordinate.roundTrip(to: $1) }
       let busy =
@@ -140,14 +173,16 @@ struct ServiceDocument: Sendable {
     var text: String
   }
 
-  static func read(_ bytes: [UInt8], catalogue: Catalogue) -> Result<ServiceDocument, Unreadable> {
+  /// - Parameter showing: which showing of the source the graph's streams are to be of.
+  static func read(_ bytes: [UInt8], showing: Int = 0, catalogue: Catalogue) -> Result<ServiceDocument, Unreadable> {
     do {
       let call = try ClientCall(validating: bytes)
       let request = try ServiceRequest(canonical: call.request)
       guard request.source.node == call.source.signer, request.source.path == call.source.body.path else {
         return .failure(Unreadable(text: "source: the description is not of the source that the request names"))
       }
-      let graph = try GraphBuilder.graph(for: request, on: call.source.body.source, catalogue: catalogue)
+      let graph = try GraphBuilder.graph(
+        for: request, on: call.source.body.source, showing: showing, catalogue: catalogue)
       return .success(ServiceDocument(call: call, request: request, graph: graph))
     } catch {
       return .failure(Unreadable(text: "\(error)"))

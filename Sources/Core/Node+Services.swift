@@ -155,7 +155,9 @@ extension Node {
   }
 
   private func stageReports(of manager: Manager) -> [WireStageReport] {
-    guard case .success(let service) = ServiceDocument.read(manager.order.document, catalogue: catalogue),
+    guard
+      case .success(let service) = ServiceDocument.read(
+        manager.order.document, showing: manager.plan?.showing ?? 0, catalogue: catalogue),
       let plan = manager.plan
     else { return [] }
     let consumers = service.graph.consumers

@@ -31,10 +31,11 @@ struct Candidate: Hashable, Sendable {
     up = Double(view.rates.upUsed + view.pending.up)
     down = Double(view.rates.downUsed + view.pending.down)
     let slots = Double(load.slotsUsed + view.pending.slots) / Double(max(load.slots, 1))
-    // Waiting tasks and missed deadlines are saturation itself, in whatever resource; memory matters near its end, slots
-    // a little; news older than an interval is worth less.
+    // Missed deadlines are saturation itself, in whatever resource. Waiting tasks are no more than a hint, which CPU use has told
+    // already, and jump about on a busy machine: they count in proportion. Memory matters near its end, slots a little; news
+    // older than an interval is worth less.
     stress =
-      Congestion.price(min(load.cpuPressure, 0.94), ceiling: 1) + 4
+      load.cpuPressure + 4
       * Congestion.price(min(load.deadlineMisses, 0.94), ceiling: 1)
       + (load.memory * load.memory * load.memory * load.memory) + 0.25 * slots * slots + 0.01 * max(0, view.age - 15)
   }

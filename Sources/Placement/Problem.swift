@@ -87,6 +87,7 @@ struct Problem: Sendable {
     var result: [Option] = []
     for (index, candidate) in pool.candidates.enumerated() {
       let id = candidate.view.id
+      // Where a stream runs it is not started once more, however dear its link: the node would refuse.
       if let stream = candidate.serving(stage.key, inputs.exclusions) {
         result.append(Option(node: index, graft: max(stream.bitrate, 1)))
       } else if (inputs.claims + started).contains(where: { $0.key == stage.key && $0.node == id }),
@@ -94,8 +95,9 @@ struct Problem: Sendable {
       {
         result.append(
           Option(node: index, graft: stage.shape.bitrate(stage.shape.mezzanines.dropFirst().first ?? .asIs)))
+      } else if refusal(stage, index, inputs, pool) == nil {
+        result.append(Option(node: index, graft: nil))
       }
-      if refusal(stage, index, inputs, pool) == nil { result.append(Option(node: index, graft: nil)) }
     }
     return result
   }

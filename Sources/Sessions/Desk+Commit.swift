@@ -94,7 +94,7 @@ extension Desk {
           authorization: authorization, standbys: body.standbys, caretaker: body.request)
         return [.openGroup(groups[spec.output]!.order)]
       }
-      return renew(share, of: body, authorization: authorization, start: start)
+      return renew(share, of: body, as: spec, authorization: authorization, start: start)
     case .share(let stream):
       if let held = groups[stream]?.shares[body.request] {
         groups[stream]!.shares[body.request] = share.keeping(held)
@@ -112,9 +112,10 @@ extension Desk {
     }
   }
 
-  /// A newer assignment for a group that runs: the caretaker's may change upstreams and standbys, and wakes what failed.
+  /// A newer assignment for a group that runs: the caretaker's may change upstreams and standbys, cut the chain elsewhere, and
+  /// wakes what failed.
   private mutating func renew(
-    _ share: Share, of body: Assignment, authorization: [UInt8], start: Start
+    _ share: Share, of body: Assignment, as spec: GroupSpec, authorization: [UInt8], start: Start
   ) -> [DeskEffect] {
     let stream = body.work.stream
     var group = groups[stream]!
@@ -125,6 +126,7 @@ extension Desk {
     let before = group.order
     let standbysChanged = group.standbys != body.standbys
     group.caretaker = body.request
+    group.spec = spec
     group.inputs = body.inputs
     group.authorization = authorization
     group.standbys = body.standbys

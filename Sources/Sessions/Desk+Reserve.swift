@@ -47,13 +47,16 @@ extension Desk {
   private func hold(_ reserve: Reserve, context: DeskContext) -> Held {
     var items: OrderedDictionary<UInt32, Reserve.Item> = [:]
     var left = self.left
+    func isPassed(_ stream: StreamKey) -> Bool { reserve.isFresh && context.begun.contains(stream) }
     for item in reserve.items {
       func refused(_ reason: Refusal) -> Held { .failure(RefusedItem(ordinal: item.ordinal, reason: reason)) }
       var item = item
       switch item.work {
       case .group(let spec, _, _):
         if groups[spec.output]?.shares[reserve.mark.request] != nil { continue }
-        guard groups[spec.output] == nil, !isReserved(spec.output) else { return refused(.alreadyServed(spec.output)) }
+        guard groups[spec.output] == nil, !isReserved(spec.output) else {
+          return refused(isPassed(spec.output) ? .passed(spec.output) : .alreadyServed(spec.output))
+        }
         if case .failure(let problem) = context.checkStages(spec.stages) {
           return refused(.unauthorized(AssignmentError(problem)))
         }
@@ -65,6 +68,7 @@ extension Desk {
       case .share(let stream):
         guard let group = groups[stream] else { return refused(.notServed(stream)) }
         if group.shares[reserve.mark.request] != nil { continue }
+        guard !isPassed(stream) else { return refused(.passed(stream)) }
         item.demand = Demand(up: item.demand.up)
       case .delivery(let output, _):
         if sinks[DeliveryID(request: reserve.mark.request, output: output)] != nil { continue }

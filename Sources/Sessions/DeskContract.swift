@@ -143,14 +143,17 @@ public struct DeskContext: Sendable {
   public var verifyMandate: @Sendable ([UInt8], RequestID, Term) -> Result<VerifiedMandate, MandateProblem>
   /// Whether the operator offers the components and the catalogue allows the parameters.
   public var checkStages: @Sendable ([StageSpec]) -> Result<Void, StageProblem>
+  /// Streams that run here and can no longer be had from their beginning.
+  public var begun: OrderedSet<StreamKey>
 
   /// See the properties.
   public init(
-    wall: WallTime,
+    wall: WallTime, begun: OrderedSet<StreamKey> = [],
     verifyMandate: @escaping @Sendable ([UInt8], RequestID, Term) -> Result<VerifiedMandate, MandateProblem>,
     checkStages: @escaping @Sendable ([StageSpec]) -> Result<Void, StageProblem>
   ) {
     self.wall = wall
+    self.begun = begun
     self.verifyMandate = verifyMandate
     self.checkStages = checkStages
   }

@@ -60,7 +60,9 @@ extension Manager {
   private func ask(_ node: NodeID, for change: Change) -> ManagerEffect {
     .send(
       .reserve(
-        Reserve(mark: mark(change.version), mandate: mandate.bytes, items: change.plan.items(of: node, start: start))),
+        Reserve(
+          mark: mark(change.version), mandate: mandate.bytes, items: change.plan.items(of: node, start: start),
+          isFresh: current == nil)),
       to: node)
   }
 
@@ -121,6 +123,9 @@ extension Manager {
     case .alreadyServed(let stream):
       wish.served[stream] = node
       awaited[stream] = Awaited(since: now, claimant: nil)
+    case .passed(let stream):
+      wish.passed[stream, default: []].append(node)
+      giveUpWaiting(for: stream)
     case .notServed(let stream):
       if isPatient(with: stream, at: now) {
         var patient = change

@@ -36,6 +36,7 @@ extension Manager {
     wish.corrections = [:]
     wish.served = [:]
     wish.notServed = [:]
+    wish.passed = [:]
     return []
   }
 
@@ -54,6 +55,7 @@ extension Manager {
     forgetBans(at: now)
     var wish = self.wish
     var base = current
+    wish.showing = base?.showing
     if base != nil { takeUpLegacies(in: &base!) }
     for group in base?.groups ?? [] {
       if isWell(group.output, in: base!) {
@@ -158,7 +160,8 @@ extension ServicePlan {
       while !ordinals.insert(ordinal).inserted { ordinal += 1 }
       return ordinal
     }
-    var result = ServicePlan(groups: base.groups.filter { kept.contains($0.output) }, deliveries: deliveries)
+    var result = ServicePlan(
+      groups: base.groups.filter { kept.contains($0.output) }, deliveries: deliveries, showing: showing)
     for group in groups where !kept.contains(group.output) {
       var new = group
       new.ordinal = fresh(group.ordinal)

@@ -127,5 +127,5 @@ extension Demand {
 
 extension GroupSpec {
   /// Whether a stage reads a file, which only the node that shares it has.
-  var readsSource: Bool { stages.contains { $0.component.hasPrefix("source.") } }
+  public var readsSource: Bool { stages.contains { $0.component.hasPrefix("source.") } }
 }

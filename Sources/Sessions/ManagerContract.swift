@@ -104,6 +104,10 @@ public struct PlanningWish: Hashable, Sendable {
   public var served: OrderedDictionary<StreamKey, NodeID> = [:]
   /// Streams that cannot be had from these nodes although gossip says so.
   public var notServed: OrderedDictionary<StreamKey, OrderedSet<NodeID>> = [:]
+  /// Streams that these nodes serve, but no longer from their beginning, by their own refusals.
+  public var passed: OrderedDictionary<StreamKey, OrderedSet<NodeID>> = [:]
+  /// The showing of the source that the service takes part in; nil before it takes part in any.
+  public var showing: Int?
   /// No wishes yet.
   public init(order: ServiceOrder) { self.order = order }
 }

@@ -42,6 +42,8 @@ public enum Refusal: Error, Hashable, Sendable {
   case capacity(Resource, left: Capacity)
   /// Another request runs this stream here already, or has reserved it: share it.
   case alreadyServed(StreamKey)
+  /// This stream runs here, but its beginning is no longer to be had: another showing of the source is.
+  case passed(StreamKey)
   /// Nothing here serves the stream that was to be shared.
   case notServed(StreamKey)
   /// The node's tables are full.
@@ -110,6 +112,7 @@ extension Refusal: CustomStringConvertible {
       "too little \(resource.rawValue) left (\(left.slots) slots, \(left.cores) cores, \(left.memory) bytes of memory, "
         + "\(left.up) bit/s up, \(left.down) bit/s down)"
     case .alreadyServed(let stream): "stream \(stream.short)… runs here already: share it"
+    case .passed(let stream): "stream \(stream.short)… runs here, but no longer from its beginning"
     case .notServed(let stream): "stream \(stream.short)… is not served here"
     case .busy: "the node's tables are full"
     }

@@ -9,10 +9,13 @@ public struct ServicePlan: Hashable, Sendable {
   public var groups: [ServiceGroup]
   /// One for each output of the request.
   public var deliveries: [ServiceDelivery]
+  /// Which showing of the source it takes part in; 0 the first.
+  public var showing: Int
   /// See the properties.
-  public init(groups: [ServiceGroup], deliveries: [ServiceDelivery]) {
+  public init(groups: [ServiceGroup], deliveries: [ServiceDelivery], showing: Int = 0) {
     self.groups = groups
     self.deliveries = deliveries
+    self.showing = showing
   }
 
   /// The group that makes a stream.

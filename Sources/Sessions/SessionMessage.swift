@@ -47,11 +47,14 @@ public struct Reserve: Hashable, Sendable {
   public var mandate: [UInt8]
   /// The work, without its upstreams.
   public var items: [Item]
+  /// Nothing of the service was delivered yet: streams that it shares must be had from their beginning.
+  public var isFresh: Bool
   /// See the properties.
-  public init(mark: PlanMark, mandate: [UInt8], items: [Item]) {
+  public init(mark: PlanMark, mandate: [UInt8], items: [Item], isFresh: Bool = false) {
     self.mark = mark
     self.mandate = mandate
     self.items = items
+    self.isFresh = isFresh
   }
   /// One piece of work and its price.
   public struct Item: Hashable, Sendable {

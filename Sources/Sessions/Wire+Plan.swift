@@ -39,7 +39,10 @@ extension RecordedService {
       ended.append(try Field.text(output, "ServiceSnapshot.ended_outputs", limit: 64))
     }
     self.init(
-      phase: phase, version: wire.version, plan: ServicePlan(groups: groups, deliveries: deliveries),
+      phase: phase, version: wire.version,
+      plan: ServicePlan(
+        groups: groups, deliveries: deliveries,
+        showing: Int(try Field.number(wire.showing, "ServiceSnapshot.showing", in: 0...65_535))),
       endedOutputs: ended, problem: try Field.text(wire.problem, "ServiceSnapshot.problem"), repairs: wire.repairs)
   }
 
@@ -61,6 +64,7 @@ extension RecordedService {
       $0.endedOutputs = endedOutputs
       $0.problem = String(problem.prefix(1_024))
       $0.repairs = repairs
+      $0.showing = UInt32(clamping: plan.showing)
     }.wireBytes
   }
 }

@@ -11,6 +11,7 @@ extension Refusal {
     let detail = try Field.text(wire.detail, "\(field).detail")
     switch wire.code {
     case "alreadyServed": self = .alreadyServed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")))
+    case "passed": self = .passed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")))
     case "notServed": self = .notServed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")))
     case "busy": self = .busy
     default:
@@ -33,6 +34,9 @@ extension Refusal {
         $0.left = left.wire
       case .alreadyServed(let stream):
         $0.code = "alreadyServed"
+        $0.stream = stream.hash.data
+      case .passed(let stream):
+        $0.code = "passed"
         $0.stream = stream.hash.data
       case .notServed(let stream):
         $0.code = "notServed"

@@ -73,7 +73,7 @@ extension Reserve {
     }
     self.init(
       mark: try PlanMark(wire.request, wire.term, wire.version, "Reserve"),
-      mandate: try Field.mandate(wire.mandate, "Reserve.mandate"), items: items)
+      mandate: try Field.mandate(wire.mandate, "Reserve.mandate"), items: items, isFresh: wire.fresh)
   }
 
   var wire: WireReserve {
@@ -82,6 +82,7 @@ extension Reserve {
       $0.term = mark.term.wire
       $0.version = mark.version
       $0.mandate = Data(mandate)
+      $0.fresh = isFresh
       $0.items = items.map { item in
         .with {
           $0.ordinal = item.ordinal

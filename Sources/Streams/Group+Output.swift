@@ -238,7 +238,8 @@ extension Group {
         continue
       }
       let subscriber = subscribers.remove(at: number)
-      out.forget(subscriber.id, of: subscriber.peer)
+      // It may live and be slow: then it asks anew at once instead of waiting for who has forgotten it.
+      out.dismiss(subscriber.id, of: subscriber.peer, .closed)
       depart(subscriber, isAlive: false, at: now, &out)
     }
   }
@@ -293,7 +294,9 @@ extension Group {
 
   /// End to end: an input position is acknowledged only once all output that needs it is.
   private mutating func acknowledgeUpstream(_ out: inout Outbox) {
-    guard !inlets.isEmpty, let acknowledgedBelow, let packet = window.newest(below: acknowledgedBelow) else { return }
+    guard !inlets.isEmpty, let acknowledgedBelow, let packet = window.newest(below: acknowledgedBelow),
+      rewiredAt.map({ packet.position >= $0 }) ?? true
+    else { return }
     for origin in packet.origins where inlets.indices.contains(Int(origin.input)) {
       inlets[Int(origin.input)].acknowledge(below: origin.position, &out)
     }

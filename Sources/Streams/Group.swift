@@ -11,6 +11,8 @@ struct Group: Sendable {
   var state = GroupState.armed
   var inlets: [Inlet]
   var seat = Seat.beginning
+  /// Packets before this have origins in inputs that are no longer this group's.
+  var rewiredAt: Position?
   /// When the group last began at a place of its choosing or of its first subscriber's.
   var seatedAt = Instant.zero
 
@@ -79,11 +81,22 @@ struct Group: Sendable {
       state = .armed
       if activation == .now { take(seat: seat, at: now, &out) }
     case .running, .paused, .ended:
-      guard plan.spec.inputs == self.plan.spec.inputs else { return }
+      guard plan.spec.inputs == self.plan.spec.inputs else { return rewire(plan, at: now, &out) }
       for (number, input) in plan.inputs.enumerated() {
         inlets[number].replace(upstreams: input.upstreams, at: now, &out)
       }
     }
+  }
+
+  /// The manager has cut the chain elsewhere: the same stream, from here on out of other inputs. They are read from their
+  /// beginning, as the origins known are positions of the old ones; what was made before is discarded.
+  private mutating func rewire(_ plan: GroupPlan, at now: Instant, _ out: inout Outbox) {
+    for number in inlets.indices { inlets[number].leave(finished: false, &out) }
+    self.plan = plan
+    inlets = Group.inlets(of: plan)
+    rewiredAt = seat.position
+    seat.origins = []
+    if case .running = state { run(at: now, &out) }
   }
 
   mutating func close(_ out: inout Outbox) {
@@ -102,6 +115,7 @@ struct Group: Sendable {
     acknowledgedBelow = nil
     isServed = false
     firstMade = nil
+    rewiredAt = nil
     run(at: now, &out)
   }
 

@@ -36,6 +36,9 @@ struct Inlet: Sendable {
   private var attempts = 0
   private var troubleSince: Instant?
   private var isExhausted = false
+  /// Silences lately: each doubles what counts as the next, or on a machine without time for anything two live upstreams
+  /// would be left for each other for ever.
+  private var alarms = 0
 
   // For people.
   private var lastFormat: MediaFormat?
@@ -146,7 +149,7 @@ struct Inlet: Sendable {
     case .accepted:
       guard case .asking(let id, _) = state else { return nil }
       state = .flowing(id, since: now, heard: now)
-      out.wake(at: now + Limits.silence)
+      out.wake(at: now + silence)
       return nil
     case .refused(let refusal):
       turn(because: .refused(refusal), at: now, &out)
@@ -244,7 +247,7 @@ struct Inlet: Sendable {
     case .idle, .ended: return
     case .waiting(let until): due = until
     case .asking(_, let since): due = since + Limits.answerTime
-    case .flowing(_, _, let heard): due = heard + Limits.silence
+    case .flowing(_, _, let heard): due = heard + silence
     }
     guard due <= now else { return out.wake(at: due) }
     if case .waiting = state { subscribe(at: now, &out) } else { turn(because: .silent, at: now, &out) }
@@ -261,7 +264,7 @@ struct Inlet: Sendable {
 
   /// Leaves time to read what arrived while this node did not run.
   private mutating func forgive(at now: Instant) {
-    let heard = now - Limits.silence + Limits.beatInterval
+    let heard = now - silence + Limits.beatInterval
     switch state {
     case .flowing(let id, let since, let before): state = .flowing(id, since: since, heard: max(before, heard))
     case .asking(let id, let before):
@@ -276,7 +279,9 @@ struct Inlet: Sendable {
     if case .flowing(_, let since, let last) = state {
       heard = last
       if now - since >= Limits.answerTime { attempts = 0 }
+      if now - since >= Limits.calm { alarms = 0 }
     }
+    if trouble == .silent { alarms = min(alarms + 1, Limits.silenceDoublings) }
     troubleSince = troubleSince ?? heard
     leave(finished: false, &out)
     attempts += 1
@@ -296,6 +301,9 @@ struct Inlet: Sendable {
     state = .waiting(until: now + pause)
     out.wake(at: now + pause)
   }
+
+  /// How long the publisher may say nothing.
+  private var silence: Duration { Limits.silence * (1 << alarms) }
 
   // MARK: Subscribing
 

@@ -7,6 +7,10 @@ extension Limits {
   public static let beatInterval = Duration.milliseconds(80)
   /// Two missed beats and 40 ms for the way: a consumer then turns to its next upstream.
   public static let silence = Duration.milliseconds(200)
+  /// Each silence doubles what counts as the next, so many times at most: 3.2 s.
+  public static let silenceDoublings = 4
+  /// Until a subscription has held for this long.
+  public static let calm = Duration.seconds(3)
   /// A subscription not answered for this long counts as silent: opening a TLS link takes three round trips first.
   public static let answerTime = Duration.seconds(1)
   /// A subscription to a stream not yet known waits this long for its group: a plan's commits arrive in any order.

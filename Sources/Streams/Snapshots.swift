@@ -125,6 +125,9 @@ extension StreamTable {
   /// The sink of this name; nil when it is closed.
   public func sink(_ id: SinkID, at now: Instant) -> SinkSnapshot? { sinks[id]?.snapshot(at: now) }
 
+  /// Streams that cannot be had from their beginning here any more, unless everybody who reads them leaves.
+  public var begun: OrderedSet<StreamKey> { OrderedSet(groups.values.lazy.filter { !$0.canBegin }.map(\.key)) }
+
   /// What measurements say this node serves: groups whose worker runs or has made everything.
   public func servedStreams(at now: Instant) -> [ServedStream] { groups.values.compactMap { $0.served(at: now) } }
 }
@@ -143,13 +146,21 @@ extension Group {
       key: key, state: state, inputs: inlets.map { $0.snapshot(at: now) }, output: output, restarts: restarts)
   }
 
+  /// Whether a new subscriber can have the stream from its beginning.
+  var canBegin: Bool {
+    switch state {
+    case .armed, .failed: true
+    case .running, .paused, .ended: window.holdsBeginning || (subscribers.isEmpty && departed.isEmpty)
+    }
+  }
+
   /// Nil while nothing is served. A joiner begins at a key packet, so that is what counts as held.
   func served(at now: Instant) -> ServedStream? {
     switch state {
     case .armed, .failed: return nil
     case .running, .paused, .ended: break
     }
-    let held = window.holdsBeginning ? 0 : (window.firstKey ?? seat.position)?.index ?? 0
+    let held = canBegin ? 0 : (window.firstKey ?? seat.position)?.index ?? 0
     return ServedStream(
       key: key, bitrate: rate.value(at: now), spareFanOut: Limits.subscribers - subscribers.count, firstHeld: held)
   }

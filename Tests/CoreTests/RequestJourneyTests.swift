@@ -137,6 +137,23 @@ struct RequestJourneyTests {
     try journey.expectWhole(second)
   }
 
+  @Test("one that comes when the stream has moved on gets a showing of its own, and a third joins that")
+  func late() throws {
+    var journey = try Journey(seed: 7)
+    // A window then keeps less than two seconds.
+    journey.world.packetBytes = 100_000
+    let first = try journey.begin()
+    journey.world.run(for: .seconds(4))
+    let started = journey.world.workersStarted
+    let second = try journey.begin()
+    let startedForSecond = journey.world.workersStarted - started
+    #expect(startedForSecond >= 3, "its chain is its own")
+    let third = try journey.begin()
+    #expect(journey.world.workersStarted == started + startedForSecond, "the third is grafted on the second's")
+    journey.world.run(for: .seconds(20))
+    for request in [first, second, third] { try journey.expectWhole(request) }
+  }
+
   @Test("a DELETE ends it and frees every worker; of two equal services only the other goes on")
   func end() throws {
     var journey = try Journey(seed: 8)

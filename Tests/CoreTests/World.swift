@@ -49,6 +49,9 @@ struct World {
   enum Sabotage { case deliverTwice, deliverNot }
   var sabotage: Sabotage?
 
+  /// Of every packet that a worker makes.
+  var packetBytes = 1_000
+
   /// Weather.
   var datagramLoss = 0.05
   var delay = Duration.milliseconds(4)
@@ -230,7 +233,7 @@ struct World {
     case .forget(let names): for name in names { peers[number].records.removeValue(forKey: name) }
     case .startWorker(let id, let job, _):
       peers[number].workersStarted += 1
-      peers[number].workers[id] = FakeWorker(job: job)
+      peers[number].workers[id] = FakeWorker(job: job, packetBytes: packetBytes)
       wake(id, at: number)
     case .toWorker(let id, let command):
       peers[number].workers[id]?.take(command)

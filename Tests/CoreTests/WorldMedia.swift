@@ -41,6 +41,7 @@ enum Talk {
 struct FakeWorker {
   let job: WorkerJob
   let components: [String]
+  let packetBytes: Int
   var isAwake = false
   private(set) var problem: String?
   private var next: UInt64
@@ -50,8 +51,9 @@ struct FakeWorker {
   private var hasFormat = false
   private var hasEnded = false
 
-  init(job: WorkerJob) {
+  init(job: WorkerJob, packetBytes: Int) {
     self.job = job
+    self.packetBytes = packetBytes
     components = job.spec.stages.map(\.component)
     next = job.resumeAt?.index ?? 0
     if job.spec.inputs.count > 1 { problem = "this world's groups have one input" }
@@ -102,7 +104,8 @@ struct FakeWorker {
 
   private mutating func make(_ input: UInt64) -> Packet {
     let value = Talk.value(input, through: components)
-    let payload = (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } + [UInt8](repeating: 0, count: 992)
+    let payload =
+      (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } + [UInt8](repeating: 0, count: packetBytes - 8)
     defer { next += 1 }
     credit -= payload.count
     return Packet(

@@ -126,3 +126,20 @@ def test_losing_the_bootstrap_peer_changes_nothing(overlay, media, tmp_path):
     document.write_text(f"source: millrace://{overlay['alpha'].id}/talk.mkv\nvideo: none\naudio: {{codec: opus}}\npacing: max\ndelivery: ogg\n")
     subprocess.run([MILLRACE, 'request', document, '--peer', overlay['bravo'].url, '--record', recorded], check=True, timeout=60)
     assert recorded.stat().st_size > 20_000
+
+
+def test_a_client_who_comes_when_the_stream_has_moved_on_gets_all_of_it(running, tmp_path):
+    """The reader's node can hold one stream of a key; its window has let go of the beginning: the latecomer gets a showing of its own."""
+    overlay, view, process, recorded = running
+    portal = overlay['echo']
+
+    def moved_on():
+        sockets = portal.get(f"/v1/services/{view['id']}")['sockets']
+        return max((s['bytes'] for s in sockets if s['direction'] == 'out' and 'h264' in s['format']), default=0) > 5_500_000
+    wait_for(moved_on, 30, 'the window has let go of the beginning')
+    document, late = tmp_path / 'late.yaml', tmp_path / 'late.webm'
+    document.write_text(REQUEST.format(node=overlay['alpha'].id).replace('fps: 25', 'fps: 25, overlay: {text: late}'))
+    second = subprocess.Popen([MILLRACE, 'request', document, '--peer', overlay['delta'].url, '--record', late, '--json'], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+    finish(second, late)
+    finish(process, recorded)

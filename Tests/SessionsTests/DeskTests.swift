@@ -15,6 +15,8 @@ struct Counter {
   var now = Instant.zero
   var wall = WallTime(milliseconds: 1_000_000)
   let planner = ChainPlanner()
+  /// Streams that have moved on here.
+  var begun: OrderedSet<StreamKey> = []
 
   init(slots: Int = 4, cores: Double = 4) {
     desk = Desk(
@@ -24,7 +26,9 @@ struct Counter {
   var context: DeskContext {
     var yard = Yard(peers: 1)
     yard.wall = wall
-    return yard.deskContext()
+    var context = yard.deskContext()
+    context.begun = begun
+    return context
   }
 
   func mandate(term: UInt32 = 1, quality: UInt8 = 1, by manager: NodeID? = nil) -> [UInt8] {
@@ -345,27 +349,6 @@ struct Counter {
       Issue.record("noise is no assignment")
       return
     }
-  }
-
-  @Test("a stream that runs here already is to be shared, one that does not cannot be") mutating func sharing() {
-    _ = counter.reserve()
-    _ = counter.commit(counter.assignment())
-    let second = testRequest(2)
-    let mandate = TestMandate.bytes(manager: counter.manager.id, request: second, term: Term(1))
-    func ask(_ work: AssignedWork, _ version: UInt32) -> Refusal? {
-      let effects = counter.hear(
-        .reserve(
-          Reserve(
-            mark: PlanMark(request: second, term: Term(1), version: version), mandate: mandate,
-            items: [Reserve.Item(ordinal: 0, work: work, demand: .none)])))
-      for case .send(.reserved(let answer), _) in counter.flat(effects) {
-        if case .failure(let refused) = answer.result { return refused.item.reason }
-      }
-      return nil
-    }
-    #expect(ask(counter.work(), 1) == .alreadyServed(counter.work().stream))
-    #expect(ask(.share(counter.work().stream), 2) == nil)
-    #expect(ask(.share(ChainPlanner.stream([1], 2)), 3) == .notServed(ChainPlanner.stream([1], 2)))
   }
 
   @Test("the table of requests is bounded, and expired ones make room") mutating func bounded() {

@@ -131,4 +131,31 @@ extension FlowTests {
     world.run(until: .zero + .seconds(30))
     #expect(world.clients[SinkID(2)]?.isComplete == true)
   }
+
+  @Test("a group whose chain is cut elsewhere goes on at its next position, out of its new inputs")
+  func recut() {
+    var chain = Chain()
+    chain.source(1, at: 0, length: 300, size: 1_000, pace: 20_000)
+    chain.stage(3, of: [(key: 1, step: 1)], at: [1], memory: 2)
+    chain.stage(5, of: [(key: 3, step: 1)], at: [2])
+    var world = World(nodes: 9, seed: 3)
+    chain.open(in: &world)
+    chain.deliver(5, to: 7, as: 1, in: &world)
+    world.run(until: .zero + .seconds(2))
+    let before = world.clients[SinkID(1)]?.next
+    // The same stage under another key at another node, and the last stage takes from that.
+    var (made, takes) = (chain.links[1].spec, chain.links[2].spec)
+    made.output = World.key(9)
+    takes.inputs = [World.key(9)]
+    world.tell(4, .open(GroupPlan(spec: made, inputs: [chain.input(1)]), .armed))
+    let upstream = Upstream(node: World.id(4), assignment: World.assignment(for: World.key(9), at: 4))
+    world.tell(
+      2, .open(GroupPlan(spec: takes, inputs: [InputPlan(key: World.key(9), upstreams: [upstream])]), .now))
+    world.tell(1, .close(World.key(3)))
+    world.run(until: .zero + .seconds(30))
+    #expect(before.map { $0 > 20 } == true)
+    #expect(world.problems == [])
+    #expect(world.clients[SinkID(1)]?.isComplete == true, "\(String(describing: world.clients[SinkID(1)]?.next))")
+    #expect(world.sites[4].table.group(World.key(9), at: world.now)?.output.packets ?? 0 > 200)
+  }
 }

@@ -1,5 +1,6 @@
 import Base
 import CFFmpeg
+import Composition
 import Vocabulary
 
 /// A leaf of a group: what brings media in, from the file or a socket.
@@ -46,8 +47,8 @@ final class SourceFile {
     let parameters = Parameters(of: stage)
     self.path = path
     stageID = stage.id
-    streamIndex = try parameters.integer("stream", in: 0...63)
-    start = try parameters.integer("start", default: 0, in: 0...86_400_000)
+    streamIndex = try parameters.integer("stream", in: 0...4_095)
+    start = try parameters.integer("start", default: 0, in: 0...Limits.startMilliseconds)
     let pacing = try parameters.text("pacing", default: "live", oneOf: ["live", "max"])
     pace = Pace(isLive: pacing == "live" && kind != .text, deadlines: deadlines)
     demuxer = try Demuxer(path: path)

@@ -301,6 +301,9 @@ public nonisolated struct WireReserve: Sendable {
 
   public var items: [WireReserveItem] = []
 
+  /// nothing was delivered yet: shared streams must be had from their beginning
+  public var fresh: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -431,7 +434,7 @@ public nonisolated struct WireReserveRefusal: Sendable {
   /// what was found and what is allowed, for people
   public var detail: String = String()
 
-  /// alreadyServed, notServed; notForThisNode: the node
+  /// alreadyServed, passed, notServed; notForThisNode: the node
   public var stream: Data = Data()
 
   public var left: WireCapacityLeft {
@@ -1096,6 +1099,8 @@ public nonisolated struct WireServiceSnapshot: Sendable {
 
   public var repairs: UInt32 = 0
 
+  public var showing: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1693,7 +1698,7 @@ nonisolated extension WireWork: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension WireReserve: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Reserve"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}term\0\u{1}version\0\u{1}mandate\0\u{1}items\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}term\0\u{1}version\0\u{1}mandate\0\u{1}items\0\u{1}fresh\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1706,6 +1711,7 @@ nonisolated extension WireReserve: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.version) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.mandate) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.items) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.fresh) }()
       default: break
       }
     }
@@ -1731,6 +1737,9 @@ nonisolated extension WireReserve: SwiftProtobuf.Message, SwiftProtobuf._Message
     if !self.items.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.items, fieldNumber: 5)
     }
+    if self.fresh != false {
+      try visitor.visitSingularBoolField(value: self.fresh, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1740,6 +1749,7 @@ nonisolated extension WireReserve: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.version != rhs.version {return false}
     if lhs.mandate != rhs.mandate {return false}
     if lhs.items != rhs.items {return false}
+    if lhs.fresh != rhs.fresh {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3058,7 +3068,7 @@ nonisolated extension WireStreamCounters: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireServiceSnapshot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ServiceSnapshot"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}version\0\u{1}groups\0\u{1}deliveries\0\u{3}ended_outputs\0\u{1}problem\0\u{1}repairs\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}version\0\u{1}groups\0\u{1}deliveries\0\u{3}ended_outputs\0\u{1}problem\0\u{1}repairs\0\u{1}showing\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3073,6 +3083,7 @@ nonisolated extension WireServiceSnapshot: SwiftProtobuf.Message, SwiftProtobuf.
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.endedOutputs) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.problem) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.repairs) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.showing) }()
       default: break
       }
     }
@@ -3100,6 +3111,9 @@ nonisolated extension WireServiceSnapshot: SwiftProtobuf.Message, SwiftProtobuf.
     if self.repairs != 0 {
       try visitor.visitSingularUInt32Field(value: self.repairs, fieldNumber: 7)
     }
+    if self.showing != 0 {
+      try visitor.visitSingularUInt32Field(value: self.showing, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3111,6 +3125,7 @@ nonisolated extension WireServiceSnapshot: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.endedOutputs != rhs.endedOutputs {return false}
     if lhs.problem != rhs.problem {return false}
     if lhs.repairs != rhs.repairs {return false}
+    if lhs.showing != rhs.showing {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -45,6 +45,8 @@ struct PortalBook: Sendable {
     var ending: [ClientToken] = []
     /// Nobody wants it any more: every manager is told so until it is over. A wish can die with the manager that it was sent to.
     var isUnwanted = false
+    /// The newest phase that was told as an event here.
+    var toldState = ""
   }
 
   enum KeyUse: Sendable {

@@ -112,6 +112,8 @@ public final class Recording {
     player.arguments = ["ffplay", "-loglevel", "error", "-autoexit", "-i", "pipe:0"]
     player.standardInput = pipe
     do { try player.run() } catch { throw ConfigurationError("ffplay", "cannot be started: \(error)") }
+    // Else a player that has gone would not be noticed: this end would keep the pipe alive.
+    try? pipe.fileHandleForReading.close()
     self.player = player
     self.pipe = pipe
   }

@@ -65,6 +65,8 @@ final class DeliveryHub {
 
   func end() {
     ended = true
+    waitingForFormat.forEach { $0.fail(DeliveryHub.empty) }
+    waitingForFormat = []
     for id in clients.keys.sorted() { serve(id) }
   }
 
@@ -81,6 +83,7 @@ final class DeliveryHub {
   func awaitFormat(deadline: TimeAmount) -> EventLoopFuture<MediaFormat> {
     if let failure { return loop.makeFailedFuture(failure) }
     if let format { return loop.makeSucceededFuture(format) }
+    if ended { return loop.makeFailedFuture(DeliveryHub.empty) }
     let promise = loop.makePromise(of: MediaFormat.self)
     waitingForFormat.append(promise)
     loop.scheduleTask(in: deadline) {
@@ -198,6 +201,9 @@ final class DeliveryHub {
       client.waiter?.fail(DeliveryHub.lagging)
     }
   }
+
+  private static let empty = Problem(
+    "no-media", status: 503, title: "No media", detail: "The stream ended before any of it came.")
 
   private static let lagging = Problem(
     "lagging", status: 503, title: "Too slow",

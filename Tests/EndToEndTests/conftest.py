@@ -22,6 +22,7 @@ def media(tmp_path_factory):
     make_source(share / 'silent.mkv', seconds=6, audio=False, captions=False)
     make_source(share / 'odd.mkv', seconds=4, size='321x241', extra=('-c:v', 'ffv1', '-pix_fmt', 'yuv444p'))
     (share / 'broken.mkv').write_bytes((share / 'talk.mkv').read_bytes()[:150_000])
+    (share / 'stump.mkv').write_bytes((share / 'talk.mkv').read_bytes()[:200])
     (share / 'noise.mkv').write_bytes(bytes(range(256)) * 200)
     return share
 

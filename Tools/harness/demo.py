@@ -134,6 +134,8 @@ class Demonstration:
         self.client(self.portal, self.paths['first'])
         self.view = wait_for(lambda: self.running(self.portal), 30, 'the service runs')
         self.identifier = self.view['id']
+        # While it runs: its assignments are part of the evidence.
+        self.election = wait_for(lambda: (e := self.portal.get(f'/v1/elections/{self.identifier}'))['evidence']['assignments'] and e, 20, 'assignments are shown')
         wait_for(lambda: self.paths['first'].exists() and self.paths['first'].stat().st_size > 10_000, 30, 'media arrives')
         if 'subtitle' in self.kinds:
             self.captions = self.results / 'captions.vtt'
@@ -177,7 +179,7 @@ class Demonstration:
     # What it came to.
 
     def check_evidence(self):
-        election = self.portal.get(f'/v1/elections/{self.identifier}')
+        election = self.election
         evidence, roster = self.results / 'evidence.json', self.results / 'roster.txt'
         evidence.write_text(json.dumps(election['evidence'], indent=1))
         roster.write_text(''.join(f'{p.id} # {p.name}\n' for p in self.overlay.peers.values()))
@@ -188,6 +190,7 @@ class Demonstration:
             mandate_valid=verified.returncode == 0, evidence=str(evidence), roster=str(roster), hops=view['hops'],
             graph=[{'stage': s['id']} | {k: s[k] for k in ('component', 'parameters')} for s in view['stages']],
             plan=[{'stage': s['id'], 'node': s['node'], 'reused': s['reused']} for s in view['stages']])
+        self.expect('relative to roster' in verified.stdout, f'verified otherwise: {verified.stdout}')
         self.expect(verified.returncode == 0, f'the mandate does not verify: {verified.stderr}{verified.stdout}')
         nodes = {s['node'] for s in view['stages']}
         self.expect(len(nodes) >= 3, f'the chain crosses {len(nodes)} nodes where at least 3 were expected')

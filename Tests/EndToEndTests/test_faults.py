@@ -4,7 +4,7 @@ import json, os, signal, subprocess
 import pytest
 from conftest import SPLIT
 from media import packet_times as packets
-from overlay import MILLRACE, wait_for
+from overlay import MILLRACE, ROOT, wait_for
 
 REQUEST = """\
 source: millrace://{node}/{file}
@@ -163,9 +163,14 @@ def test_a_paused_peer_comes_back(overlay):
 
 
 def test_losing_the_bootstrap_peer_changes_nothing(overlay, media, tmp_path):
+    # All but the seed know it from a file as Bootstrap/overlay.yaml is one, and from nowhere else.
+    seeds = tmp_path / 'overlay.yaml'
     for number, name in enumerate(('seed', 'alpha', 'bravo', 'charlie'), 1):
-        overlay.add(name, f'127.0.0.{number}', **({'share': str(media)} if name == 'alpha' else {}))
-    overlay.start(bootstrap=['seed'])
+        overlay.add(name, f'127.0.0.{number}', **({'share': str(media)} if name == 'alpha' else {}), **({} if name == 'seed' else {'bootstrap': str(seeds)}))
+    seeds.write_text((ROOT / 'Bootstrap' / 'overlay.yaml').read_text().replace('overlay: millrace', 'overlay: test').replace('[]', f"['{overlay['seed'].address}']"))
+    for peer in overlay.peers.values():
+        peer.start().ready()
+    overlay.wait_complete()
     overlay['seed'].kill()
     overlay['seed'].process.wait()
     for name in ('alpha', 'bravo', 'charlie'):

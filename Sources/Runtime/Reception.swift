@@ -44,7 +44,8 @@ public final class Reception {
     var playerClosed = false
 
     private enum CodingKeys: CodingKey {
-      case service, output, chunks, bytes, firstPosition, lastPosition, firstMediaMs, gapMs, electionMs, placementMs, ending
+      case service, output, chunks, bytes, firstPosition, lastPosition, firstMediaMs, gapMs, electionMs, placementMs,
+        ending
     }
   }
 

@@ -94,7 +94,8 @@ struct AttackTests {
 
     /// The commit is refused with this very error, the operator is told its name, and nothing changed.
     mutating func expect(
-      _ claimed: ClaimedAssignment, mandate: [UInt8]? = nil, term: Term? = nil, is code: String, saying words: String = "",
+      _ claimed: ClaimedAssignment, mandate: [UInt8]? = nil, term: Term? = nil, is code: String,
+      saying words: String = "",
       at location: SourceLocation = #_sourceLocation
     ) throws {
       let before = node.groups.map(\.key)
@@ -263,7 +264,8 @@ struct AttackTests {
     var random = SeededRandom(seed: 2)
     let message = WireLinkMessage.with { $0.session = .with { $0.commit = .with { $0.version = 7 } } }
     let effects = scene.node.handle(
-      .link(message, from: scene.stranger.id), at: scene.journey.world.now, wall: World.wall(at: scene.journey.world.now),
+      .link(message, from: scene.stranger.id), at: scene.journey.world.now,
+      wall: World.wall(at: scene.journey.world.now),
       using: &random)
     let told = effects.compactMap { if case .event(let event) = $0 { event } else { nil } }
     #expect(told.map(\.kind) == ["message.refused"])

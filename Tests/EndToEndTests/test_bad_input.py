@@ -1,5 +1,5 @@
 """Bad input gets a clear error at the right place, and the peer goes on."""
-import json, os, pathlib, random, socket, sqlite3, ssl, subprocess
+import json, os, pathlib, random, re, socket, ssl, subprocess
 
 import pytest
 from media import packet_times
@@ -56,6 +56,15 @@ def test_a_component_nobody_offers(overlay, media):
     overlay.start()
     problem = post(overlay['bravo'], GOOD.format(node=overlay['alpha'].id))
     assert problem['status'] == 503 and 'no node offers' in problem['detail'] and any(name in problem['detail'] for name in ('video.vp8', 'audio.opus', 'mux.webm')), problem
+    assert len(overlay['bravo'].alive_members()) == 2
+
+
+def test_a_bitrate_that_no_link_carries_is_refused_with_the_rate_and_the_link(overlay, media):
+    overlay.add('alpha', '127.0.0.1', share=str(media), components=['source.video'], up='60kbit')
+    overlay.add('bravo', '127.0.0.2', components=['video.scale', 'video.vp8', 'mux.webm'])
+    overlay.start()
+    problem = post(overlay['bravo'], f"source: millrace://{overlay['alpha'].id}/talk.mkv\nvideo: {{bitrate: 20M}}\naudio: none\ncaptions: none\n")
+    assert problem['status'] == 503 and re.search(r'no link carries the \d+ bit/s from source.video to video.vp8', problem['detail']), problem
     assert len(overlay['bravo'].alive_members()) == 2
 
 

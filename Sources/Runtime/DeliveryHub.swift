@@ -86,6 +86,11 @@ final class DeliveryHub {
     if ended { return loop.makeFailedFuture(DeliveryHub.empty) }
     let promise = loop.makePromise(of: MediaFormat.self)
     waitingForFormat.append(promise)
+    // Who waits for the first of it is there: a service must not be ended as if nobody wanted it.
+    onPresence(true)
+    promise.futureResult.assumeIsolated().whenFailure { [weak self] _ in
+      if let self, clients.isEmpty { onPresence(false) }
+    }
     loop.scheduleTask(in: deadline) {
       promise.fail(
         Problem(

@@ -61,6 +61,13 @@ class Demonstration:
                 client.kill()
             client.wait()
         self.overlay.keep = keep
+        for peer in self.overlay.peers.values():
+            if peer.process and peer.process.poll() not in (None, -signal.SIGKILL):
+                self.failures.append(f'{peer.name} ended by itself, with {peer.process.returncode}')
+        if self.failures:  # what peers said of it outlives them
+            for peer in self.overlay.peers.values():
+                if (peer.folder / 'log').exists():
+                    shutil.copy(peer.folder / 'log', self.results / f'{peer.name}.log')
         if not keep:
             self.overlay.close()
 
@@ -311,6 +318,7 @@ def main():
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave peers behind
         demonstration.close(keep=arguments.keep and finished and report['passed'])
+    report['passed'] = not demonstration.failures
     (demonstration.results / 'report.json').write_text(json.dumps(report, indent=1))
     summary(report)
     if arguments.json:

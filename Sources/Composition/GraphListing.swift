@@ -2,7 +2,7 @@ import Vocabulary
 
 /// A graph for people and for JSON: what `millrace plan` prints.
 public struct GraphListing: Hashable, Sendable, Codable, CustomStringConvertible {
-  /// `millrace://NODE/path`.
+  /// `millrace://NODE/path`, or the file that stood in for it.
   public let source: String
   /// In the order of the trees.
   public let stages: [Line]
@@ -36,9 +36,11 @@ public struct GraphListing: Hashable, Sendable, Codable, CustomStringConvertible
     public let stage: Int
   }
 
-  /// - Parameter graph: as built.
-  public init(_ graph: ComponentGraph) {
-    source = graph.source.description
+  /// - Parameters:
+  ///   - graph: as built.
+  ///   - file: that stood in for the request's source; nil when nothing did.
+  public init(_ graph: ComponentGraph, file: String? = nil) {
+    source = file ?? graph.source.description
     stages = graph.stages.map { stage in
       Line(
         stage: stage.id, component: stage.component,

@@ -1,5 +1,5 @@
 /// Quantities as people write them, and back: exact, in decimal, without a detour through floating point.
-enum Quantity {
+public enum Quantity {
   /// `800000`, `800k`, `1.5M` → bits a second; nil for anything else.
   static func bits(_ text: String) -> Int64? {
     if text.hasSuffix("k") { return decimal(text.dropLast(), places: 3) }
@@ -15,7 +15,7 @@ enum Quantity {
   }
 
   /// `1.5s`, `-200ms`, `2m`, `1:30`, `0:01:30.5` → milliseconds; nil for anything else, bare numbers included.
-  static func milliseconds(_ text: String) -> Int64? {
+  public static func milliseconds(_ text: String) -> Int64? {
     if text.hasPrefix("-") { return text.hasPrefix("--") ? nil : milliseconds(String(text.dropFirst())).map { -$0 } }
     if text.hasSuffix("ms") { return decimal(text.dropLast(2), places: 0) }
     if text.hasSuffix("s") { return decimal(text.dropLast(), places: 3) }

@@ -5,13 +5,16 @@ import Vocabulary
 
 extension ServiceRequest {
   /// Reads a request document: YAML or JSON, at most ``Base/Limits/requestBytes`` of UTF-8.
+  /// - Parameters:
+  ///   - bytes: the document.
+  ///   - replacement: the source in place of the document's own, which is then neither required nor read.
   /// - Throws: what is wrong, with field, line, value and what is allowed.
-  public init(document bytes: [UInt8]) throws(RequestError) {
+  public init(document bytes: [UInt8], source replacement: SourceReference? = nil) throws(RequestError) {
     let top = try DocumentValue.top(bytes)
     let fields = try top.fields([
       "source", "title", "start", "pacing", "delivery", "latency", "video", "audio", "captions",
     ])
-    self.init(source: try Self.source(fields))
+    if let replacement { self.init(source: replacement) } else { self.init(source: try Self.source(fields)) }
     if let value = fields["title"] { title = try value.line(limit: Limits.textBytes) }
     if let value = fields["start"] { start = try Self.start(value) }
     if let value = fields["pacing"] { pacing = try value.word(Pacing.self) }

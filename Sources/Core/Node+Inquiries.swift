@@ -163,6 +163,16 @@ extension Node {
       $0.problem = report.problem
       $0.heard = now
     }
+    // Who listens at the portal hears of every phase, wherever the manager is; where it is here, it said so itself.
+    if let submission = portal.called[request], submission.toldState != report.state {
+      portal.called[request]!.toldState = report.state
+      if sender != id {
+        let reason = String(report.problem.prefix(1_000))
+        event(
+          "service.\(report.state)", request, reason.isEmpty ? report.state : "\(report.state): \(reason)",
+          [.init("reason", reason)])
+      }
+    }
     switch report.state {
     case "failed":
       let problem = String(report.problem.prefix(1_000))

@@ -101,7 +101,9 @@ struct PlanningView: Sendable {
     func sent(_ key: StreamKey, from node: NodeID) -> Int64 {
       plan.links.filter { $0.key == key && $0.from == node && ($0.to ?? portal) != node }.reduce(0) { $0 + $1.bitrate }
     }
-    for graft in plan.grafts {
+    // Two outputs of one request may take the same stream: one makes it, and nobody else is asked to share it.
+    for graft in plan.grafts where !plan.groups.contains(where: { $0.spec.output == graft.input.key }) {
+      guard !groups.contains(where: { $0.output == graft.input.key }) else { continue }
       groups.append(
         ServiceGroup(
           ordinal: next(), kind: .shared(graft.input.key), node: graft.input.primary,

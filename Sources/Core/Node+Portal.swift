@@ -43,6 +43,10 @@ struct PortalBook: Sendable {
     /// Sinks without clients, and since when.
     var abandoned: OrderedDictionary<String, Instant> = [:]
     var ending: [ClientToken] = []
+    /// Nobody wants it any more: every manager is told so until it is over. A wish can die with the manager that it was sent to.
+    var isUnwanted = false
+    /// The newest phase that was told as an event here.
+    var toldState = ""
   }
 
   enum KeyUse: Sendable {
@@ -178,7 +182,9 @@ extension Node {
 
   mutating func onSinkOpened(_ delivery: DeliveryID) {
     let request = delivery.request
-    guard portal.called[request] != nil else { return }
+    guard let submission = portal.called[request] else { return }
+    // It came to run after its clients had been told that it would not.
+    guard !submission.isOver else { return wishEnd(of: request) }
     portal.called[request]!.opened.append(delivery.output)
     portal.called[request]!.abandoned[delivery.output] = now
     guard portal.called[request]!.running == nil,
@@ -225,6 +231,7 @@ extension Node {
     guard let submission = portal.called[request] else { return onInquire(client, request, explanation: false) }
     guard !submission.isOver else { return effectsOut.append(.answer(client, .report(localReport(of: request)))) }
     portal.called[request]!.ending.append(client)
+    portal.called[request]!.isUnwanted = true
     wishEnd(of: request)
   }
 
@@ -311,7 +318,9 @@ extension Node {
       giveUp(token, .sourceNodeUnreachable(submission.request.source.node))
     }
     for (request, submission) in portal.called where !submission.isOver {
-      if submission.running == nil, now - submission.began > Limits.submissionTime {
+      if submission.isUnwanted {
+        wishEnd(of: request)
+      } else if submission.running == nil, now - submission.began > Limits.submissionTime {
         refuse(
           request,
           .manager(
@@ -322,6 +331,7 @@ extension Node {
         let patience = submission.delivered.isEmpty ? Limits.clientAbsence : Limits.clientAbsenceAtEnd
         let rest = submission.outputs.filter { !submission.delivered.contains($0) }
         if rest.allSatisfy({ output in submission.abandoned[output].map { now - $0 > patience } ?? false }) {
+          portal.called[request]!.isUnwanted = true
           wishEnd(of: request)
         }
       }

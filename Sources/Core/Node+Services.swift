@@ -168,6 +168,12 @@ extension Node {
         places[stage.id] = (group.node, group.ordinal, true)
       }
     }
+    // Outputs of one request may begin with the same stage: it runs once, for both.
+    for stage in service.graph.stages where places[stage.id] == nil {
+      let twins = service.graph.stages.filter { $0.key == stage.key }
+      guard let place = twins.lazy.compactMap({ places[$0.id] }).first else { continue }
+      places[stage.id] = (place.node, place.group, true)
+    }
     return service.graph.stages.map { stage in
       // A stage without a place of its own runs upstream of a shared one, for another request.
       var downstream: Int? = stage.id

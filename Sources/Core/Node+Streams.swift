@@ -134,6 +134,9 @@ extension Node {
       event(
         "group.failed", nil, "stream \(key.short)…: \(fault)", [.init("stream", "\(key)"), .init("kind", fault.kind)])
       tellDesk(.failed(key, kind: fault.kind, detail: fault.message, lasting: true))
+    case .damaged(let key, let fault):
+      event(
+        "group.damaged", nil, "stream \(key.short)…: \(fault)", [.init("stream", "\(key)"), .init("kind", fault.kind)])
     case .cut(let key, let subscriber):
       event(
         "socket.cut", nil, "\(subscriber.short)… lagged too far behind on stream \(key.short)…",

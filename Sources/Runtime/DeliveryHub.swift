@@ -65,6 +65,8 @@ final class DeliveryHub {
 
   func end() {
     ended = true
+    waitingForFormat.forEach { $0.fail(DeliveryHub.empty) }
+    waitingForFormat = []
     for id in clients.keys.sorted() { serve(id) }
   }
 
@@ -81,8 +83,14 @@ final class DeliveryHub {
   func awaitFormat(deadline: TimeAmount) -> EventLoopFuture<MediaFormat> {
     if let failure { return loop.makeFailedFuture(failure) }
     if let format { return loop.makeSucceededFuture(format) }
+    if ended { return loop.makeFailedFuture(DeliveryHub.empty) }
     let promise = loop.makePromise(of: MediaFormat.self)
     waitingForFormat.append(promise)
+    // Who waits for the first of it is there: a service must not be ended as if nobody wanted it.
+    onPresence(true)
+    promise.futureResult.assumeIsolated().whenFailure { [weak self] _ in
+      if let self, clients.isEmpty { onPresence(false) }
+    }
     loop.scheduleTask(in: deadline) {
       promise.fail(
         Problem(
@@ -198,6 +206,9 @@ final class DeliveryHub {
       client.waiter?.fail(DeliveryHub.lagging)
     }
   }
+
+  private static let empty = Problem(
+    "no-media", status: 503, title: "No media", detail: "The stream ended before any of it came.")
 
   private static let lagging = Problem(
     "lagging", status: 503, title: "Too slow",

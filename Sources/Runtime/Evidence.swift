@@ -1,9 +1,13 @@
 import Elections
 import Foundation
 import Identity
+import Portal
 
 /// Checks a mandate and its assignments offline, from signatures alone: `millrace verify`.
 public enum Evidence {
+  /// The portal's whole answer, of which only this is signed.
+  private struct Answer: Decodable { let evidence: JSONValue }
+
   /// What holds and what does not.
   public typealias Outcome = EvidenceCheck
 
@@ -15,7 +19,8 @@ public enum Evidence {
     guard let data = FileManager.default.contents(atPath: file) else {
       throw ConfigurationError(file, "cannot be read")
     }
-    let evidence = try ElectionEvidence(json: data)
+    let whole = try? JSONDecoder().decode(Answer.self, from: data)
+    let evidence = try ElectionEvidence(json: try whole.map { try JSONEncoder().encode($0.evidence) } ?? data)
     var members: [NodeID]?
     if let roster {
       guard let text = try? String(contentsOfFile: roster, encoding: .utf8) else {

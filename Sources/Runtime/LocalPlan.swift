@@ -16,10 +16,12 @@ public enum LocalPlan {
     guard let document = FileManager.default.contents(atPath: request) else {
       throw ConfigurationError(request, "cannot be read")
     }
-    let asked = try ServiceRequest(document: [UInt8](document))
+    // The file stands in for the request's source, whoever shares that: NODE in the requests that ship is nobody yet.
+    let standIn = SourceReference(node: NodeID(.zero), path: "source")
+    let asked = try ServiceRequest(document: [UInt8](document), source: standIn)
     guard FileManager.default.fileExists(atPath: source) else { throw ConfigurationError(source, "no such file") }
     let description = try await probe(URL(fileURLWithPath: source).path)
-    return GraphListing(try GraphBuilder.graph(for: asked, on: description))
+    return GraphListing(try GraphBuilder.graph(for: asked, on: description), file: source)
   }
 
   private static func probe(_ path: String) async throws -> SourceDescription {

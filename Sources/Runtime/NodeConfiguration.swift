@@ -1,4 +1,5 @@
 import Base
+import Composition
 import Foundation
 import Identity
 import Vocabulary
@@ -80,11 +81,16 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
 
 extension NodeConfiguration {
   /// Every key of the file, with how its text is checked. The environment has the same keys as `MILLRACE_<KEY>`.
-  private static let settings:
+  static let settings:
     OrderedDictionary<String, @Sendable (inout NodeConfiguration, Setting) throws(ConfigurationError) -> Void> = [
       "overlay": { c, s throws(ConfigurationError) in c.overlay = try s.text() },
       "data": { c, s throws(ConfigurationError) in c.data = try s.text() },
-      "listen": { c, s throws(ConfigurationError) in c.listen = try s.address() },
+      "listen": { c, s throws(ConfigurationError) in
+        c.listen = try s.address()
+        guard !["0.0.0.0", "::"].contains(c.listen.host) else {
+          throw ConfigurationError(s.place, "“\(c.listen)” where the address was expected that other peers see")
+        }
+      },
       "portal": { c, s throws(ConfigurationError) in c.portal = try s.address() },
       "join": { c, s throws(ConfigurationError) in c.join += try s.peers() },
       "bootstrap": { c, s throws(ConfigurationError) in
@@ -92,8 +98,7 @@ extension NodeConfiguration {
       },
       "share": { c, s throws(ConfigurationError) in c.share = try s.path() },
       "components": { c, s throws(ConfigurationError) in
-        let names = try s.list()
-        c.components = names == ["all"] ? nil : names
+        c.components = try s.components()
       },
       "slots": { c, s throws(ConfigurationError) in c.slots = Int(try s.number(in: 1...256)) },
       "prestarted": { c, s throws(ConfigurationError) in c.prestarted = Int(try s.number(in: 0...64)) },
@@ -196,6 +201,16 @@ struct Setting {
     return value.hasPrefix("/") || folder.isEmpty ? value : (folder as NSString).appendingPathComponent(value)
   }
   func list() throws(ConfigurationError) -> [String] { values }
+  /// Nil for `all`.
+  func components() throws(ConfigurationError) -> [String]? {
+    if values == ["all"] { return nil }
+    let known = Catalogue.standard.components.keys
+    for name in values where !known.contains(name) {
+      throw ConfigurationError(
+        place, "“\(name)” where `all` or components were expected: \(known.joined(separator: ", "))")
+    }
+    return values
+  }
   func word(of words: [String]) throws(ConfigurationError) -> String {
     let value = try text()
     guard words.contains(value) else {

@@ -16,6 +16,7 @@ public enum Peer {
   /// - Throws: what the operator must mend, in words: a port in use, a damaged key, a share that is not there.
   public static func run(_ configuration: NodeConfiguration) async throws {
     signal(SIGPIPE, SIG_IGN)
+    let interruption = Interruption()
     let logger = Log.logger(level: configuration.log)
 
     let keyPath = Keys.path(in: configuration.data)
@@ -62,7 +63,7 @@ public enum Peer {
       group: group, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await server.run() }
-      tasks.addTask { await Termination.requested() }
+      tasks.addTask { _ = await interruption.came() }
       _ = try await tasks.next()
       tasks.cancelAll()
     }
@@ -86,22 +87,6 @@ enum WorkerExecutable {
   static var path: String {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     return (own as NSString).deletingLastPathComponent + "/millrace-worker"
-  }
-}
-
-/// SIGTERM or SIGINT.
-enum Termination {
-  static func requested() async {
-    let (stream, continuation) = AsyncStream<Void>.makeStream()
-    let sources = [SIGTERM, SIGINT].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { continuation.finish() }
-      source.resume()
-      return source
-    }
-    for await _ in stream {}
-    sources.forEach { $0.cancel() }
   }
 }
 
@@ -147,4 +132,10 @@ extension StandardStreams {
   public static var isTerminal: Bool { isatty(2) == 1 }
   /// Writes over the current line of standard error.
   public static func overwrite(_ text: String) { FileHandle.standardError.write(Data("\r\(text)".utf8)) }
+}
+
+/// The monotonic clock, for people's progress lines.
+public enum Monotonic {
+  /// Since some moment before the process began.
+  public static var seconds: Double { Double(monotonicNanoseconds()) / 1e9 }
 }

@@ -83,7 +83,15 @@ struct PeerBackend: OverlayBackend {
   func end(_ id: String) async throws(Problem) -> ServiceView {
     let request = try identifier(id)
     switch try await ask(.end(request)) {
-    case .report(let report): return try await onLoop { ServiceView(request, report, at: peer) }
+    case .report(let report):
+      let view = try await onLoop { ServiceView(request, report, at: peer) }
+      guard view.portal == "\(peer.keys.id)" || view.state == .ended || view.state == .failed else {
+        throw Problem(
+          "another-portals", status: 403, title: "Another portal's service",
+          detail: "Service \(request.short)… came in through another portal, which alone speaks for its client.",
+          peer: view.portal)
+      }
+      return view
     default: throw .notFound("Service \(request.short)…")
     }
   }

@@ -39,10 +39,17 @@ public final class Reception {
     public var electionMs: Double?
     /// See ``electionMs``.
     public var placementMs: Double?
+    /// Why it ended: `finished`, `time-up`, `player-closed`, `interrupted`.
+    public var ending = "finished"
+    var playerClosed = false
+
+    private enum CodingKeys: CodingKey {
+      case service, output, chunks, bytes, firstPosition, lastPosition, firstMediaMs, gapMs, electionMs, placementMs,
+        ending
+    }
   }
 
-  private let asked = monotonicNanoseconds()
-  private var acceptedAt: Int64?
+  private let asked: Int64
   private var first: Int64?
   private var last: Int64?
   private var intervals: [Double] = []
@@ -52,11 +59,8 @@ public final class Reception {
   /// Media bytes received.
   public private(set) var bytes = 0
 
-  /// The clock begins.
-  public init() {}
-
-  /// The portal took the request.
-  public func accepted() { acceptedAt = monotonicNanoseconds() }
+  /// - Parameter asked: when the request was sent, in nanoseconds of the monotonic clock.
+  init(asked: Int64) { self.asked = asked }
 
   /// Counts a chunk, which must follow the one before. Throws when it does not: nothing may be lost or doubled.
   public func take(_ chunk: Chunk) throws {
@@ -72,14 +76,13 @@ public final class Reception {
     bytes += chunk.bytes.count
   }
 
-  /// Everything, with the portal's own times.
-  public func summary(of service: String, output: String?, _ view: ServiceView?) -> Summary {
+  /// Everything so far.
+  func summary(of service: String, output: String?) -> Summary {
     let usual = intervals.sorted().dropFirst(intervals.count / 2).first ?? 0
     return Summary(
       service: service, output: output, chunks: chunks, bytes: bytes, firstPosition: positions?.first,
       lastPosition: positions?.last,
-      firstMediaMs: first.map { Double($0 - asked) / 1e6 }, gapMs: intervals.max().map { max(0, $0 - usual) },
-      electionMs: view?.timings.electionMs, placementMs: view?.timings.placementMs)
+      firstMediaMs: first.map { Double($0 - asked) / 1e6 }, gapMs: intervals.max().map { max(0, $0 - usual) })
   }
 }
 
@@ -110,21 +113,28 @@ public final class Recording {
     player.arguments = ["ffplay", "-loglevel", "error", "-autoexit", "-i", "pipe:0"]
     player.standardInput = pipe
     do { try player.run() } catch { throw ConfigurationError("ffplay", "cannot be started: \(error)") }
+    // Else a player that has gone would not be noticed: this end would keep the pipe alive.
+    try? pipe.fileHandleForReading.close()
     self.player = player
     self.pipe = pipe
   }
 
-  /// Throws when the disk is full or the player has gone.
+  /// The player does not take any more.
+  struct PlayerClosed: Error {}
+
+  /// Throws when the disk is full, and ``PlayerClosed``.
   public func write(_ bytes: [UInt8]) throws {
     let data = Data(bytes)
     try file?.write(contentsOf: data)
-    try pipe?.fileHandleForWriting.write(contentsOf: data)
+    guard let pipe else { return }
+    do { try pipe.fileHandleForWriting.write(contentsOf: data) } catch { throw PlayerClosed() }
   }
 
-  /// All was written; waits for the player.
-  public func close() {
+  /// All was written; waits for the player to show it, or ends it.
+  public func close(andWait: Bool = true) {
     try? file?.close()
     try? pipe?.fileHandleForWriting.close()
+    if !andWait { player?.terminate() }
     player?.waitUntilExit()
   }
 }

@@ -45,7 +45,15 @@ extension ServiceView {
         inputs: stage.inputs.map(Int.init), node: Bytes32(stage.node).map { "\(NodeID($0))" },
         group: Bytes32(stage.node) == nil ? nil : Int(stage.group), reused: stage.reused)
     }
-    sockets = wire.sockets.map(SocketView.init)
+    let primaries = Set(stages.compactMap { stage in stage.node.map { Seat(node: $0, group: stage.group) } })
+    sockets = wire.sockets.map { wire in
+      var socket = SocketView(wire)
+      // A standby's sockets stand ready: no media flows through them.
+      if socket.role == .primary, !primaries.contains(Seat(node: socket.node, group: socket.group)) {
+        socket.role = .standby
+      }
+      return socket
+    }
     hops = ServiceView.hops(stages)
     outputs = (report.portal?.outputs ?? []).map { OutputView(request, $0, asked) }
     if let times = report.portal {
@@ -58,6 +66,11 @@ extension ServiceView {
         .min()
       timings.firstMediaMs = milliseconds(times.began, first)
     }
+  }
+
+  private struct Seat: Hashable {
+    let node: String
+    let group: Int?
   }
 
   /// Links between different nodes on the longest way from a source to the edge, and the edge's own to the client.

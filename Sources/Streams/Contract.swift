@@ -169,6 +169,8 @@ public enum StreamReport: Hashable, Sendable {
   case workerRestarted(StreamKey, because: String, restarts: Int)
   /// The group failed for good: its worker cannot do the job, or died too often. Its subscribers were refused.
   case failed(StreamKey, WorkerFault)
+  /// The source turned out to be damaged: the stream ends with what was readable of it.
+  case damaged(StreamKey, WorkerFault)
   /// A subscriber lagged the whole window behind the others and was cut.
   case cut(StreamKey, subscriber: NodeID)
   /// The last subscriber left, and its grace is over; a group that still ran stands by again, without a worker.
@@ -263,5 +265,7 @@ public struct WorkerFault: Error, Hashable, Sendable, CustomStringConvertible {
   }
   /// Whether a new run may fare better.
   public var isTransient: Bool { kind == "internal" }
+  /// Whether a worker that says so has made all that there is: its end follows.
+  public var isOfTheEnd: Bool { kind == "truncated" }
   public var description: String { "\(kind): \(message)" }
 }

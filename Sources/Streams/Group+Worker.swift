@@ -15,6 +15,7 @@ extension Group {
     case .packet(let packet):
       onOutput(packet, at: now, &out)
     case .end:
+      if let damage { out.report(.damaged(key, damage)) }
       out.closeRun(id)
       state = .ended
       for number in subscribers.indices { pump(number, at: now, &out) }
@@ -23,7 +24,14 @@ extension Group {
       guard inlets.indices.contains(socket) else { return }
       inlets[socket].onConsumed(bytes, &out)
     case .failure(let fault):
-      if fault.isTransient { onWorkerGone(fault.message, at: now, &out) } else { fail(fault, &out) }
+      if fault.isTransient {
+        onWorkerGone(fault.message, at: now, &out)
+      } else if fault.isOfTheEnd {
+        // What was readable has been made: the stream ends with it, unless the worker dies without an end.
+        damage = fault
+      } else {
+        fail(fault, &out)
+      }
     }
   }
 
@@ -92,6 +100,7 @@ extension Group {
 
   /// Starts another at the seat, unless too many died lately.
   mutating func onWorkerGone(_ reason: String, at now: Instant, _ out: inout Outbox) {
+    if let damage { return fail(damage, &out) }
     deaths = deaths.filter { now - $0 <= Limits.restartPeriod } + [now]
     guard deaths.count <= Limits.workerRestarts else {
       return fail(WorkerFault(kind: "internal", stage: nil, message: reason), &out)
@@ -104,6 +113,7 @@ extension Group {
   /// The group can do no more, unless it gets a new plan. Its subscribers turn to their next upstreams.
   private mutating func fail(_ fault: WorkerFault, _ out: inout Outbox) {
     endWorker(&out)
+    damage = nil
     state = .failed(fault)
     for number in inlets.indices { inlets[number].leave(finished: false, &out) }
     for subscriber in subscribers { out.dismiss(subscriber.id, of: subscriber.peer, .failed(fault.message)) }

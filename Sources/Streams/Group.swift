@@ -30,6 +30,8 @@ struct Group: Sendable {
   var isProducing = false
   var deaths: [Instant] = []
   var restarts = 0
+  /// What the worker found wrong with its source, until its end, which follows.
+  var damage: WorkerFault?
 
   // For people.
   var bytes: UInt64 = 0

@@ -9,6 +9,9 @@ struct Millrace: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "millrace",
     abstract: "A peer-to-peer overlay on which communities run streaming media services together.",
+    discussion: """
+      Exit status: 0 done; 1 refused or failed, for the reason on standard error; 64 wrong usage; 130 ended by Ctrl-C.
+      """,
     version: Build.version,
     subcommands: [
       NodeCommand.self, RequestCommand.self, PlanCommand.self, StatusCommand.self, ExplainCommand.self,
@@ -47,6 +50,10 @@ enum Print {
   static func flush() { StandardStreams.flush() }
   static func json(_ value: some Encodable) throws {
     line(String(decoding: try PortalJSON.encode(value, pretty: true), as: UTF8.self))
+  }
+  /// One value, one line.
+  static func jsonLine(_ value: some Encodable) throws {
+    line(String(decoding: try PortalJSON.encode(value), as: UTF8.self))
   }
   /// Columns padded to their widest cell.
   static func table(_ rows: [[String]]) {

@@ -4,19 +4,36 @@ import Runtime
 /// `millrace verify`: a third party needs only the evidence, and a roster to know who should have been asked.
 struct VerifyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Checks a mandate and its assignments offline, from signatures alone.")
+    commandName: "verify", abstract: "Checks a mandate and its assignments offline, from signatures alone.",
+    discussion: "Exit status: 0 all of it holds; 1 something does not: each is named on standard error.")
 
   @Argument(help: "Evidence as GET /v1/elections/ID gives it.") var evidence: String
   @Option(help: "Node IDs of the overlay's members at the time, one a line.") var roster: String?
+  @Flag(help: "Print JSON.") var json = false
+
+  struct Verdict: Encodable {
+    struct Finding: Encodable {
+      let part: String
+      let problem: String
+    }
+    let valid: Bool
+    let summary: String
+    let confirmed: [String]
+    let findings: [Finding]
+  }
 
   func run() async throws {
     let check: Evidence.Outcome
     do { check = try Evidence.check(evidence, roster: roster) } catch { throw Refusal(error) }
-    for line in check.confirmed { Print.line(line) }
-    Print.line(check.summary)
-    guard check.isValid else {
+    if json {
+      let findings = check.findings.map { Verdict.Finding(part: $0.part, problem: $0.problem) }
+      try Print.json(
+        Verdict(valid: check.isValid, summary: check.summary, confirmed: check.confirmed, findings: findings))
+    } else {
+      for line in check.confirmed { Print.line(line) }
+      Print.line(check.summary)
       for finding in check.findings { StandardStreams.complain("\(finding)") }
-      throw ExitCode.failure
     }
+    if !check.isValid { throw ExitCode.failure }
   }
 }

@@ -4,9 +4,12 @@ import pathlib, sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'Tools' / 'harness'))
-from overlay import Overlay, make_source, wait_for  # noqa: E402
+from overlay import Overlay, make_source  # noqa: E402
 
-EVERYTHING = 'all'
+# Who offers what, so that a chain crosses three nodes, each with an understudy but the one that reads.
+PREPARERS = ['video.fps', 'video.scale', 'audio.resample', 'text.shift']
+FINISHERS = ['video.overlay', 'video.burn', 'video.vp8', 'audio.opus', 'mux.webm']
+SPLIT = {'alpha': ['source.video', 'source.audio', 'source.text'], 'bravo': PREPARERS, 'charlie': PREPARERS, 'delta': FINISHERS, 'echo': FINISHERS}
 
 
 @pytest.fixture(scope='session')
@@ -15,9 +18,11 @@ def media(tmp_path_factory):
     share = tmp_path_factory.mktemp('share')
     make_source(share / 'talk.mkv', seconds=12)
     make_source(share / 'long.mkv', seconds=40)
+    make_source(share / 'short.mkv', seconds=4)
     make_source(share / 'silent.mkv', seconds=6, audio=False, captions=False)
     make_source(share / 'odd.mkv', seconds=4, size='321x241', extra=('-c:v', 'ffv1', '-pix_fmt', 'yuv444p'))
     (share / 'broken.mkv').write_bytes((share / 'talk.mkv').read_bytes()[:150_000])
+    (share / 'stump.mkv').write_bytes((share / 'talk.mkv').read_bytes()[:200])
     (share / 'noise.mkv').write_bytes(bytes(range(256)) * 200)
     return share
 
@@ -43,7 +48,7 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.when == 'call' and report.failed:
-        for fixture in ('overlay', 'five'):
+        for fixture in ('overlay', 'five', 'split'):
             made = item.funcargs.get(fixture)
             for peer in made.peers.values() if made else ():
                 report.sections.append((f'log of {peer.name} {peer.id[:8]}', peer.tail(2500)))

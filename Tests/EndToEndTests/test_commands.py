@@ -1,5 +1,5 @@
 """The command line, as the README has it."""
-import json, subprocess
+import base64, json, subprocess
 
 from overlay import MILLRACE, Answer, wait_for
 import pytest
@@ -58,25 +58,36 @@ def test_explain_and_verify(service, tmp_path):
     assert 'roster' in run('verify', evidence, '--roster', roster)
 
 
-def test_verify_names_what_was_changed(service, tmp_path):
+def flip(text, bit):
+    """Base64 with one bit of what it says changed."""
+    data = bytearray(base64.b64decode(text))
+    data[bit // 8 % len(data)] ^= 1 << bit % 8
+    return base64.b64encode(data).decode()
+
+
+def test_verify_names_the_part_of_which_a_bit_was_changed(service, tmp_path):
     five, identifier = service
-    evidence = five['delta'].get(f'/v1/elections/{identifier}')['evidence']
-    vote = evidence['votes'][0] if 'votes' in evidence else evidence['mandate']['votes'][0]
-    key = next(k for k in vote if 'signature' in k)
-    text = vote[key]
-    vote[key] = ('B' if text[0] != 'B' else 'C') + text[1:]
+    whole = wait_for(lambda: (e := five['delta'].get(f'/v1/elections/{identifier}')['evidence'])['assignments'] and e, 20, 'assignments are shown')
     path = tmp_path / 'evidence.json'
-    path.write_text(json.dumps(evidence))
+    path.write_text(json.dumps(whole))
+    assert json.loads(run('verify', path, '--json'))['valid'] is True
+    parts = [('envelope',)] + [('votes', n) for n in range(len(whole['votes']))] + [('assignments', n) for n in range(len(whole['assignments']))]
+    for number, part in enumerate(parts):
+        name = part[0] + ''.join(f'[{n}]' for n in part[1:])
+        for member in ('body', 'signature'):
+            changed = json.loads(json.dumps(whole))
+            found = changed
+            for step in part:
+                found = found[step]
+            found[member] = flip(found[member], 41 * number + 7)
+            path.write_text(json.dumps(changed))
+            verdict = json.loads(run('verify', path, '--json', code=1))
+            assert verdict['valid'] is False and name in {finding['part'] for finding in verdict['findings']}, (name, member, verdict)
+    changed = json.loads(json.dumps(whole))
+    changed['electorate'].pop()
+    path.write_text(json.dumps(changed))
     done = subprocess.run([MILLRACE, 'verify', path], capture_output=True, text=True)
-    assert done.returncode != 0 and 'vote' in (done.stderr + done.stdout).lower()
-
-
-def test_sockets_are_visible(service):
-    five, identifier = service
-    view = wait_for(lambda: (v := five['delta'].get(f'/v1/services/{identifier}'))['sockets'] and v, 20, 'sockets')
-    assert view['state'] == 'running'
-    directions = {s['direction'] for s in view['sockets']}
-    assert directions >= {'out'} and all(s['address'] and s['stream_key'] for s in view['sockets'])
+    assert done.returncode == 1 and 'electorate' in done.stderr
 
 
 def test_any_peer_answers_for_a_service(service):
@@ -100,14 +111,45 @@ def test_an_ended_service_frees_its_workers(five):
 def test_keys(tmp_path):
     made = run('keys', 'new', '--data', tmp_path).split()[0]
     assert len(made) == 52 and made in run('keys', 'show', '--data', tmp_path)
+    assert json.loads(run('keys', 'show', '--data', tmp_path, '--json')) == {'node': made}
     again = subprocess.run([MILLRACE, 'keys', 'new', '--data', tmp_path], capture_output=True, text=True)
     assert again.returncode != 0, 'a key is never overwritten'
 
 
+COMMANDS = ['node', 'request', 'plan', 'status', 'explain', 'verify', 'keys', 'keys show', 'keys new']
+
+
+def test_help_explains_every_command_and_every_option():
+    text = run('--help')
+    assert all(command.split()[0] in text for command in COMMANDS) and 'Exit status' in text
+    for command in COMMANDS:
+        text = run('help', *command.split())
+        options = [line for line in text.splitlines() if line.startswith('  --') or line.startswith('  <')]
+        for number, line in enumerate(options):
+            explained = len(line.split('  ')) > 2 or text.splitlines()[text.splitlines().index(line) + 1].startswith(' ' * 20)
+            assert explained, f'{command}: {line}'
+
+
+@pytest.mark.parametrize('words, code, said', [
+    (['frobnicate'], 64, 'frobnicate'), (['plan'], 64, 'request'), (['status', '--pear', 'x'], 64, '--pear'), (['request', 'r.yaml', '--for', '3s'], 64, '--record'),
+    (['request', '/nowhere.yaml'], 1, '/nowhere.yaml'), (['status', '--peer', 'ftp://x'], 1, 'http://HOST:PORT'), (['keys', 'show', '--data', '/nowhere'], 1, '/nowhere'),
+    (['verify', '/nowhere'], 1, '/nowhere'), (['node', '--listen', 'here'], 1, 'ADDRESS:PORT'), (['node', '--config', '/nowhere'], 1, '/nowhere'),
+])
+def test_what_cannot_be_done_is_said_with_its_exit_status(words, code, said):
+    done = subprocess.run([MILLRACE, *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code and said in done.stderr and not done.stdout, (done.returncode, done.stderr)
+
+
 def test_metrics_and_openapi(five):
     text = five['alpha'].get('/metrics')
-    assert '# TYPE millrace_members gauge' in text or 'millrace_members' in text
-    assert 'openapi' in five['alpha'].get('/openapi.yaml')
+    members = {line.split()[0]: line.split()[1] for line in text.splitlines() if line.startswith('millrace_members{')}
+    assert members['millrace_members{state="alive"}'] == '5'
+    kinds = dict(line.split()[2:4] for line in text.splitlines() if line.startswith('# TYPE'))
+    assert kinds['millrace_members'] == 'gauge' and kinds['millrace_datagrams_sent_total'] == 'counter'
+    assert {line.split('{')[0].split()[0] for line in text.splitlines() if not line.startswith('#')} <= set(kinds)
+    assert five['alpha'].get('/openapi.yaml').startswith('openapi: 3')
+    health = five['alpha'].get('/healthz')
+    assert (health['status'], health['members_alive'], health['node']) == ('ok', 5, five['alpha'].id)
 
 
 def test_a_portal_plans_without_running_anything(five):

@@ -163,6 +163,7 @@ extension Ballots {
 
   mutating func bury(_ request: RequestID, then rest: [BallotEffect] = []) -> [BallotEffect] {
     guard var ballot = ballots[request] else { return [] }
+    if !ballot.record.ended { discount(ballot.record.envelope.client) }
     ballot.record.ended = true
     ballot.leaseUntil = nil
     ballot.deadline = nil

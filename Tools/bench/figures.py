@@ -43,15 +43,20 @@ def stat(pid):
     return pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
 
 
+def children(pid):
+    return [int(child) for child in subprocess.run(['pgrep', '-P', str(pid)], capture_output=True, text=True).stdout.split()]
+
+
 def cpu(pid):
-    """CPU seconds of a process, of the children that it has waited for, and of those that live."""
-    try:
-        fields = stat(pid)
-    except OSError:
-        return 0.0
-    own = sum(int(field) for field in fields[11:15]) / TICK
-    children = subprocess.run(['pgrep', '-P', str(pid)], capture_output=True, text=True).stdout.split()
-    return own + sum(cpu(int(child)) for child in children)
+    """CPU seconds of a process, of the children that it has waited for, and of those that live; none is missed or counted twice."""
+    while True:
+        living = children(pid)
+        try:
+            spent = sum(cpu(child) for child in living) + sum(int(field) for field in stat(pid)[11:15]) / TICK
+        except OSError:
+            return 0.0
+        if children(pid) == living:
+            return spent
 
 
 def pss(pid):

@@ -106,7 +106,7 @@ def demonstrate(arguments, overlay, failures, report):
     wait_for(lambda: recorded.exists() and recorded.stat().st_size > 20_000, 20, 'media arrives')
 
     say('Asking again, the same …')
-    workers = lambda: sum(len(p.workers()) - 1 for p in overlay.peers.values() if p.process.poll() is None)
+    workers = lambda: sum(p.get('/v1/overlay')['workers'] for p in overlay.peers.values() if p.process.poll() is None)
     before = workers()
     twin = subprocess.Popen([MILLRACE, 'request', document, '--peer', overlay['delta'].url, '--record', second, '--json'],
                             stdout=subprocess.PIPE, stderr=sys.stderr, text=True)

@@ -11,21 +11,30 @@ public struct Bytes32: Hashable, Comparable, Sendable {
   /// - Parameter bytes: exactly 32; nil otherwise.
   public init?(_ bytes: some Collection<UInt8>) {
     guard bytes.count == 32 else { return nil }
-    var words: [UInt64] = [0, 0, 0, 0]
-    for (offset, byte) in bytes.enumerated() { words[offset / 8] = words[offset / 8] << 8 | UInt64(byte) }
-    (a, b, c, d) = (words[0], words[1], words[2], words[3])
+    // One call for all bytes: a generic loop over them is not specialised beyond this module, and every identifier passes here.
+    if let found = bytes.withContiguousStorageIfAvailable({ Bytes32(loading: UnsafeRawBufferPointer($0)) }) {
+      self = found
+    } else {
+      self = Array(bytes).withUnsafeBytes { Bytes32(loading: $0) }
+    }
+  }
+
+  private init(loading bytes: UnsafeRawBufferPointer) {
+    func word(_ number: Int) -> UInt64 {
+      UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: number * 8, as: UInt64.self))
+    }
+    (a, b, c, d) = (word(0), word(1), word(2), word(3))
   }
 
   /// The 32 bytes, leftmost first.
   public var bytes: [UInt8] {
-    var result = [UInt8]()
-    result.reserveCapacity(32)
-    for word in [a, b, c, d] {
-      for shift in stride(from: 56, through: 0, by: -8) {
-        result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+    [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+      let target = UnsafeMutableRawBufferPointer(buffer)
+      for (number, word) in [a, b, c, d].enumerated() {
+        target.storeBytes(of: word.bigEndian, toByteOffset: number * 8, as: UInt64.self)
       }
+      count = 32
     }
-    return result
   }
 
   /// The first eight bytes as a big-endian number: a uniform value where the bytes are a hash.

@@ -121,6 +121,7 @@ extension Ballots {
 
   /// One elector may lie about the end; f+1 do not.
   private mutating func onEndedElsewhere(_ request: RequestID, from sender: NodeID) -> [BallotEffect] {
+    onEndKnown(request, by: sender)
     var effects: [BallotEffect] = []
     if var ballot = ballots[request], !ballot.record.ended, ballot.electorate.contains(sender) {
       ballot.endedBy.append(sender)

@@ -146,25 +146,28 @@ extension Ballots {
 
   // MARK: On the end
 
-  /// A quorum keeps the last version: the ballot becomes a tombstone.
+  /// A quorum keeps the last version: the ballot becomes a tombstone, and the manager hears that it need not say so again.
   mutating func onEnd(_ request: RequestID, _ term: Term, from sender: NodeID) -> [BallotEffect] {
     var effects: [BallotEffect] = []
     if case .following(let mandate) = calls[request]?.state, mandate.manager == sender {
       calls[request] = nil
       effects.append(.ended(request))
     }
-    guard let ballot = ballots[request], !ballot.record.ended, ballot.candidate(in: term) == sender,
-      let last = ballot.record.accepted?.snapshot.body, last.isEnd, last.term == term
+    let known = BallotEffect.send(sender, .refusal(request, .ended))
+    guard let ballot = ballots[request], !ballot.record.ended else { return effects + [known] }
+    guard ballot.candidate(in: term) == sender, let last = ballot.record.accepted?.snapshot.body, last.isEnd,
+      last.term == term
     else { return effects }
-    return effects + bury(request)
+    return effects + bury(request, then: [known])
   }
 
-  mutating func bury(_ request: RequestID) -> [BallotEffect] {
+  mutating func bury(_ request: RequestID, then rest: [BallotEffect] = []) -> [BallotEffect] {
     guard var ballot = ballots[request] else { return [] }
+    if !ballot.record.ended { discount(ballot.record.envelope.client) }
     ballot.record.ended = true
     ballot.leaseUntil = nil
     ballot.deadline = nil
     ballots[request] = ballot
-    return [.persist([.ballot(ballot.record)], then: [])]
+    return [.persist([.ballot(ballot.record)], then: rest)]
   }
 }

@@ -20,6 +20,8 @@ struct Tenure: Sendable {
   var waiting: [SnapshotDraft] = []
   /// End notices sent so far; nil while the service lives.
   var endNotices: Int?
+  /// Electors and portals that know of the end.
+  var toldOfEnd: Set<NodeID> = []
 
   struct Proposal {
     let snapshot: Signed<Snapshot>
@@ -86,31 +88,30 @@ extension Ballots {
   // MARK: Heartbeats
 
   mutating func onHeartbeatTimer(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
-    guard let tenure = tenures[request] else { return [] }
-    if let sent = tenure.endNotices, sent >= Limits.endNotices {
+    guard let sent = tenures[request]?.endNotices else { return heartbeats(request, time) + judgeLease(request, time) }
+    guard let tenure = tenures[request], sent < Limits.endNotices else {
       tenures[request] = nil
       return []
     }
-    return heartbeats(request, time) + judgeLease(request, time)
+    tenures[request]?.endNotices = sent + 1
+    return tenure.electorate.members.flatMap { missingVersion(at: $0, tenure) } + endNotices(tenure)
+      + [.setTimer(.heartbeat(request), at: time.now + Limits.heartbeatInterval)]
   }
 
   /// To every elector, with the mandate for those that have not answered yet, and with the newest version for those that lack it.
   private mutating func heartbeats(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
     guard let tenure = tenures[request] else { return [] }
     let term = tenure.mandate.term
-    var effects: [BallotEffect] = []
-    for elector in tenure.electorate.members {
+    return tenure.electorate.members.flatMap { elector -> [BallotEffect] in
       let mandate = tenure.renewed[elector] == nil ? tenure.mandate : nil
-      if let proposal = tenure.proposal, proposal.answers[elector] == nil {
-        effects.append(.send(elector, .proposal(proposal.snapshot, mandate)))
-      }
-      effects.append(.send(elector, .heartbeat(request, term, sent: time.now, mandate)))
-    }
-    if let sent = tenure.endNotices {
-      tenures[request]?.endNotices = sent + 1
-      effects += endNotices(tenure)
-    }
-    return effects + [.setTimer(.heartbeat(request), at: time.now + Limits.heartbeatInterval)]
+      return missingVersion(at: elector, tenure) + [.send(elector, .heartbeat(request, term, sent: time.now, mandate))]
+    } + [.setTimer(.heartbeat(request), at: time.now + Limits.heartbeatInterval)]
+  }
+
+  /// The newest version once more, unless the elector has acknowledged it.
+  private func missingVersion(at elector: NodeID, _ tenure: Tenure) -> [BallotEffect] {
+    guard let proposal = tenure.proposal, proposal.answers[elector] == nil else { return [] }
+    return [.send(elector, .proposal(proposal.snapshot, tenure.renewed[elector] == nil ? tenure.mandate : nil))]
   }
 
   mutating func onHeartbeatAnswer(
@@ -234,10 +235,23 @@ extension Ballots {
 
   // MARK: Leaving office
 
+  /// To everyone who has not said that it knows of the end.
   private func endNotices(_ tenure: Tenure) -> [BallotEffect] {
+    audience(of: tenure).filter { !tenure.toldOfEnd.contains($0) }.map {
+      .send($0, .end(tenure.mandate.request, tenure.mandate.term))
+    }
+  }
+
+  private func audience(of tenure: Tenure) -> [NodeID] {
     let electors = tenure.electorate.members
-    let callers = (ballots[tenure.mandate.request]?.callers ?? []).filter { !electors.contains($0) }
-    return (electors + callers).map { .send($0, .end(tenure.mandate.request, tenure.mandate.term)) }
+    return electors + (ballots[tenure.mandate.request]?.callers ?? []).filter { !electors.contains($0) }
+  }
+
+  /// One more knows of the end; once all do, there is nobody left to tell.
+  mutating func onEndKnown(_ request: RequestID, by node: NodeID) {
+    guard let tenure = tenures[request], tenure.endNotices != nil else { return }
+    tenures[request]?.toldOfEnd.insert(node)
+    if audience(of: tenure).allSatisfy({ $0 == node || tenure.toldOfEnd.contains($0) }) { tenures[request] = nil }
   }
 
   mutating func onDeclineWish(_ request: RequestID, _ reason: Decline.Reason) -> [BallotEffect] {

@@ -172,8 +172,7 @@ public struct Ballots: Sendable {
       let client = ballot.record.envelope.client
       let number = ClientNumber(client: client, counter: known.body.counter)
       if firsts[number] == request { firsts[number] = nil }
-      requestsOfClient[client, default: 1] -= 1
-      if requestsOfClient[client] == 0 { requestsOfClient[client] = nil }
+      if !ballot.record.ended { discount(client) }
       requestsOfSource[known.body.source]?.remove(request)
       if requestsOfSource[known.body.source]?.isEmpty ?? false { requestsOfSource[known.body.source] = nil }
       effects.append(.persist([.forget(request)], then: []))
@@ -197,8 +196,14 @@ public struct Ballots: Sendable {
     ballots[ballot.request] = ballot
     let number = ClientNumber(client: envelope.client, counter: envelope.body.counter)
     if firsts[number] == nil { firsts[number] = ballot.request }
-    requestsOfClient[envelope.client, default: 0] += 1
+    if !ballot.record.ended { requestsOfClient[envelope.client, default: 0] += 1 }
     requestsOfSource[envelope.body.source, default: []].append(ballot.request)
+  }
+
+  /// One request of this client lives no more.
+  mutating func discount(_ client: NodeID) {
+    requestsOfClient[client, default: 1] -= 1
+    if requestsOfClient[client] == 0 { requestsOfClient[client] = nil }
   }
 
   /// The next statement's counter; `records` gets the reservation that must be on disk before the statement leaves.

@@ -25,7 +25,7 @@ public struct NodeConfiguration: Sendable {
   /// The most workers at a time.
   public var slots = 8
   /// Workers started ahead.
-  public var prestarted = 1
+  public var prestarted = 2
   /// Cores that workers may use; nil = all of the machine's.
   public var cores: Double?
   /// Bytes that workers may use; nil = half of the machine's.

@@ -218,7 +218,9 @@ final class PeerLoop: @unchecked Sendable {
       take(.linkUp(info.name.node))
     case .received(let from, let purpose, let bytes):
       do {
-        take(.link(try WireLinkMessage(parsing: bytes), from: from))
+        let message = try WireLinkMessage(parsing: bytes)
+        if case .session(let session) = message.body, case .reserve = session.body { pool.expect() }
+        take(.link(message, from: from))
       } catch {
         counters.refusedMessages += 1
         links.close(LinkName(from, purpose), reason: .garbage("\(error)"))

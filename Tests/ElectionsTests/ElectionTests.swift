@@ -217,6 +217,10 @@ import Wire
     #expect(overlay.reports.contains { $0.peer == manager && $0.effect == .ended(envelope.request) })
     #expect(overlay.reports.contains { $0.peer == 0 && $0.effect == .ended(envelope.request) })
     #expect(overlay.peers.allSatisfy { $0.ballots.ballots[envelope.request]?.record.ended == true })
+    #expect(overlay.peers[manager].ballots.tenures.isEmpty, "all have said that they know: nobody need be told again")
+    #expect(
+      overlay.peers.allSatisfy { $0.ballots.requestsOfClient.isEmpty },
+      "what has ended no longer counts against its client")
     overlay.run(20_000)
     #expect(mandates(overlay).count == 1)
     overlay.give(1, .call(envelope))

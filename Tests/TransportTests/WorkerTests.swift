@@ -122,6 +122,26 @@ struct WorkerTests {
     #expect(try await loop.submit { pool.crashes }.get() == 0)
   }
 
+  @Test("workers that nobody has wanted for a while are let go, and are there again once work is expected")
+  func retirement() async throws {
+    let pool = WorkerPool(path: "/bin/sh", arguments: ["-c", "cat <&3"], ahead: 2, kept: .milliseconds(200), on: loop)
+    try await loop.submit {
+      try pool.start()
+      #expect(pool.idleCount == 2)
+    }.get()
+    #expect(try await eventually(loop) { pool.idleCount == 0 })
+    try await loop.submit {
+      pool.expect()
+      #expect(pool.idleCount == 1)
+    }.get()
+    let inbox = Inbox<WorkerEvent>(loop)
+    let worker = try await loop.submit { try pool.take { inbox.add($0) } }.get()
+    #expect(try await eventually(loop) { pool.idleCount == 0 && pool.busyCount == 1 })
+    #expect(!isGone(worker.pid), "a worker with a job is not let go")
+    #expect(try await loop.submit { pool.crashes }.get() == 0, "to be let go is no crash")
+    try await loop.flatSubmit { pool.stop() }.get()
+  }
+
   @Test("an executable that crashes at once is tried again, at growing intervals")
   func crashing() async throws {
     let pool = WorkerPool(path: "/bin/sh", arguments: ["-c", "exit 1"], ahead: 1, on: loop)

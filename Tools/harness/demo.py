@@ -152,7 +152,7 @@ class Demonstration:
     def ask_again(self):
         say('Asking again, the same …')
         portal = self.overlay['delta']
-        workers = lambda: sum(len(p.workers()) - 1 for p in self.overlay.peers.values() if p.process.poll() is None)
+        workers = lambda: sum(p.get('/v1/overlay')['workers'] for p in self.overlay.peers.values() if p.process.poll() is None)
         before = workers()
         self.twin = self.client(portal, self.paths['second'])
         view = wait_for(lambda: self.running(portal, other_than=[self.identifier]), 30, 'the second service runs')

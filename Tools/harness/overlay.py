@@ -187,10 +187,10 @@ class Overlay:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def make_source(path, seconds=20, size='640x360', rate=30, audio=True, captions=True, extra=()):
+def make_source(path, seconds=20, size='640x360', rate=30, audio=True, captions=True, extra=(), pattern='testsrc2'):
     """A test source made by one ffmpeg process: moving pattern, tone, a caption every two seconds."""
     path = pathlib.Path(path)
-    inputs, maps, codecs = ['-f', 'lavfi', '-i', f'testsrc2=size={size}:rate={rate}'], ['-map', '0:v'], ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '60', '-pix_fmt', 'yuv420p']
+    inputs, maps, codecs = ['-f', 'lavfi', '-i', f'{pattern}=size={size}:rate={rate}'], ['-map', '0:v'], ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '60', '-pix_fmt', 'yuv420p']
     count = 1
     if audio:
         inputs += ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=44100']

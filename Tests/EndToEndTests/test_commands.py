@@ -99,7 +99,7 @@ def test_any_peer_answers_for_a_service(service):
 
 def test_an_ended_service_frees_its_workers(five):
     body = f"source: millrace://{five['alpha'].id}/long.mkv\nvideo: {{height: 120}}\naudio: none\ndelivery: webm\n"
-    workers = lambda: sum(len(p.workers()) for p in five.peers.values())
+    workers = lambda: sum(p.get('/v1/overlay')['workers'] for p in five.peers.values())
     before = workers()
     accepted = five['bravo'].request('POST', '/v1/services', body)
     wait_for(lambda: workers() > before, 20, 'workers start')

@@ -143,7 +143,6 @@ def test_r8_a_busy_node_is_avoided(media):
 def test_r9_two_equal_requests_at_the_same_instant_encode_once(media):
     with five(media, delay=5) as overlay:
         overlay.start(deadline=90)
-        workers = lambda: sum(len(p.workers()) for p in overlay.peers.values())
         found = {}
 
         def ask(name):

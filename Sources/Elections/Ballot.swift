@@ -35,8 +35,8 @@ struct Ballot: Sendable {
     var newest: MandatedSnapshot?
   }
 
-  init(_ envelope: Signed<Envelope>) {
-    self.init(record: BallotRecord(envelope: envelope))
+  init(_ envelope: Signed<Envelope>, evidence: [SignedEnvelope]) {
+    self.init(record: BallotRecord(envelope: envelope, orderEvidence: evidence))
     callers = [envelope.body.portal]
   }
 
@@ -50,7 +50,7 @@ struct Ballot: Sendable {
     self.record = record
     request = record.envelope.request
     electorate = record.envelope.body.electorate
-    order = electorate.order(of: request)
+    order = record.envelope.order
   }
 
   /// The term's one candidate; term ≥ 1.

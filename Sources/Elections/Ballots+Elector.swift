@@ -9,7 +9,7 @@ extension Ballots {
 
   /// Votes for the first candidate, or helps a portal that calls again: with the mandate, or by repeating the vote.
   mutating func onCall(
-    _ envelope: Signed<Envelope>, from caller: NodeID, theirWall: WallTime, _ time: Moment
+    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope], from caller: NodeID, theirWall: WallTime, _ time: Moment
   ) -> [BallotEffect] {
     let request = envelope.request
     let skew = theirWall - time.wall
@@ -17,7 +17,7 @@ extension Ballots {
       return [.send(caller, .refusal(request, .clockSkew(time.wall)))]
     }
     var effects: [BallotEffect]
-    do { effects = try admit(envelope, time) } catch { return [.send(caller, .refusal(request, error))] }
+    do { effects = try admit(envelope, evidence, time) } catch { return [.send(caller, .refusal(request, error))] }
     guard let ballot = ballots[request] else { return effects }
     if !ballot.callers.contains(caller), ballot.callers.count < Limits.callers {
       ballots[request]?.callers.append(caller)
@@ -36,7 +36,7 @@ extension Ballots {
   /// Begins a ballot for a request that was not known; nothing when it was.
   /// - Parameter isMandated: a quorum has found the request sound already.
   mutating func admit(
-    _ envelope: Signed<Envelope>, isMandated: Bool = false, _ time: Moment
+    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope] = [], isMandated: Bool = false, _ time: Moment
   ) throws(ElectionRefusal) -> [BallotEffect] {
     let (request, body) = (envelope.request, envelope.body)
     guard ballots[request] == nil else { return [] }
@@ -53,8 +53,9 @@ extension Ballots {
       do {
         try view.checkPlausibility(of: body.electorate, for: body.source, at: time.now)
       } catch { throw .implausible(omitted: error.omitted, reason: error.reason) }
+      do { try envelope.checkOrder(against: evidence, using: &verified) } catch { throw .disorder("\(error)") }
     }
-    let ballot = Ballot(envelope)
+    let ballot = Ballot(envelope, evidence: evidence)
     enter(ballot)
     return [expiryTimer(ballot, time)]
   }
@@ -90,10 +91,13 @@ extension Ballots {
   private func sendVote(_ ballot: Ballot) -> [BallotEffect] {
     guard let vote = ballot.record.vote else { return [] }
     let (candidate, envelope) = (vote.body.candidate, ballot.record.envelope)
-    var effects = [BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted))]
+    let evidence = ballot.record.orderEvidence
+    var effects = [
+      BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted, evidence: evidence))
+    ]
     if vote.body.term.number > 1 {
       effects += ballot.electorate.members.filter { $0 != candidate }.map {
-        .send($0, .vote(vote, envelope, newest: nil))
+        .send($0, .vote(vote, envelope, newest: nil, evidence: evidence))
       }
     }
     return effects
@@ -137,13 +141,14 @@ extension Ballots {
 
   /// Counts a vote for this peer; learns from any vote that its elector moved on.
   mutating func onVote(
-    _ vote: Signed<Vote>, _ envelope: Signed<Envelope>, newest: MandatedSnapshot?, from sender: NodeID, _ time: Moment
+    _ vote: Signed<Vote>, _ envelope: Signed<Envelope>, newest: MandatedSnapshot?, _ evidence: [SignedEnvelope],
+    from sender: NodeID, _ time: Moment
   ) -> [BallotEffect] {
     let request = envelope.request
     guard vote.signer == sender else { return [.rejected(sender, .notTheSender)] }
     guard vote.body.request == request else { return [.rejected(sender, .unknownRequest)] }
     var effects: [BallotEffect]
-    do { effects = try admit(envelope, time) } catch { return [.rejected(sender, .refused(error))] }
+    do { effects = try admit(envelope, evidence, time) } catch { return [.rejected(sender, .refused(error))] }
     guard let ballot = ballots[request] else { return effects }
     guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
     guard ballot.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }

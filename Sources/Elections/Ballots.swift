@@ -32,6 +32,8 @@ public struct Ballots: Sendable {
   var tenures: OrderedDictionary<RequestID, Tenure> = [:]
   /// As portal.
   var calls: OrderedDictionary<RequestID, PendingCall> = [:]
+  /// As portal, before a call by sortition.
+  var draws: OrderedDictionary<Bytes32, PendingDraw> = [:]
   /// The first request under each client's counter.
   var firsts: [ClientNumber: RequestID] = [:]
   var requestsOfClient: [NodeID: Int] = [:]
@@ -86,7 +88,8 @@ public struct Ballots: Sendable {
     case .members(let view):
       self.view = view
       return []
-    case .call(let envelope): return onClientCall(envelope, time)
+    case .draw(let envelope): return onDrawWish(envelope, time)
+    case .call(let envelope, let evidence): return onClientCall(envelope, evidence, time)
     case .received(let sender, let message): return onMessage(message, from: sender, time)
     case .timer(let timer): return onTimer(timer, time)
     case .propose(let request, let draft): return onPropose(request, draft)
@@ -106,8 +109,12 @@ public struct Ballots: Sendable {
 
   private mutating func onMessage(_ message: ElectionMessage, from sender: NodeID, _ time: Moment) -> [BallotEffect] {
     switch message {
-    case .call(let envelope, let theirs): onCall(envelope, from: sender, theirWall: theirs, time)
-    case .vote(let vote, let envelope, let newest): onVote(vote, envelope, newest: newest, from: sender, time)
+    case .lotCall(let draw): onLotCall(draw, from: sender)
+    case .lot(let lot): onLot(lot, from: sender)
+    case .call(let envelope, let theirs, let evidence):
+      onCall(envelope, evidence, from: sender, theirWall: theirs, time)
+    case .vote(let vote, let envelope, let newest, let evidence):
+      onVote(vote, envelope, newest: newest, evidence, from: sender, time)
     case .elected(let mandate): onElected(mandate, from: sender)
     case .heartbeat(let request, let term, let sent, let mandate):
       onHeartbeat(request, term, sent: sent, mandate, from: sender, time)
@@ -127,6 +134,7 @@ public struct Ballots: Sendable {
     case .patience(let request): onPatience(request, time)
     case .heartbeat(let request): onHeartbeatTimer(request, time)
     case .claims(let request): onClaimsTimer(request)
+    case .draw(let draw): onDrawTimer(draw, time)
     case .call(let request): onCallTimer(request, time)
     case .expiry(let request): onExpiry(request, time)
     }

@@ -40,7 +40,7 @@ public struct EvidenceCheck: Hashable, Sendable {
   public init(_ evidence: ElectionEvidence, roster: [NodeID]? = nil) {
     guard let envelope = checkEnvelope(evidence) else { return }
     let term = Term(epoch: evidence.term.epoch, evidence.term.number)
-    guard let manager = envelope.body.electorate.candidate(of: envelope.request, in: term) else {
+    guard let manager = envelope.candidate(in: term) else {
       findings.append(Finding(part: "term", problem: "nobody stands in term \(term)"))
       return
     }

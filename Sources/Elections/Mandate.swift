@@ -24,9 +24,7 @@ public struct Mandate: Hashable, Sendable {
   ///   - votes: signed ``Vote``s, checked by ``verify(using:)``.
   public init?(envelope: Signed<Envelope>, term: Term, votes: [SignedEnvelope]) {
     let request = envelope.request
-    guard votes.count <= Limits.electors, let manager = envelope.body.electorate.candidate(of: request, in: term) else {
-      return nil
-    }
+    guard votes.count <= Limits.electors, let manager = envelope.candidate(in: term) else { return nil }
     self.envelope = envelope
     self.term = term
     self.votes = votes

@@ -8,6 +8,8 @@ public struct Standing: Hashable, Sendable {
   public var request: RequestID
   /// Its electors, in the order of the draw.
   public var electorate: Electorate
+  /// What made the order of candidates.
+  public var strategy: ElectionStrategy
   /// The order in which they become candidates.
   public var order: [NodeID]
   /// The term that this elector promised, or the manager's as this portal knows it; nil before the first vote.
@@ -42,7 +44,8 @@ extension Ballots {
       tenure.map { tenure in tenure.renewed.values.count { now - $0 <= Limits.managerLease } }
       ?? electorate.members.count { view.isAlive($0) }
     return Standing(
-      request: request, electorate: electorate, order: ballot?.order ?? electorate.order(of: request),
+      request: request, electorate: electorate, strategy: envelope.body.strategy,
+      order: ballot?.order ?? envelope.order,
       term: ballot?.record.promised ?? mandate?.term, manager: mandate?.manager, isManagedHere: tenure != nil,
       isFrozen: tenure?.isFrozen ?? false, answering: answering, hasEnded: ballot?.record.ended ?? false)
   }

@@ -231,9 +231,10 @@ extension ElectionView {
     do { try mandate.verify(using: &verified) } catch { fault = "\(error)" }
     let json = (try? JSONDecoder().decode(JSONValue.self, from: evidence.json())) ?? .null
     self.init(
-      request: "\(request)", strategy: "rendezvous", epoch: Int(mandate.term.epoch), term: "\(mandate.term)",
+      request: "\(request)", strategy: mandate.envelope.body.strategy.rawValue,
+      safety: mandate.envelope.body.strategy.safety.rawValue, epoch: Int(mandate.term.epoch), term: "\(mandate.term)",
       manager: "\(mandate.manager)",
-      electorate: electorate.order(of: request).map { "\($0)" },
+      electorate: mandate.envelope.order.map { "\($0)" },
       tolerance: ToleranceView(k: electorate.size, f: electorate.faults, quorum: electorate.quorum),
       votes: mandate.votes.map {
         VoteView(

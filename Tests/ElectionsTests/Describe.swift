@@ -11,8 +11,10 @@ extension Overlay {
 
   func describe(_ message: ElectionMessage) -> String {
     switch message {
+    case .lotCall: "asks for a lot"
+    case .lot: "lot"
     case .call: "call"
-    case .vote(let vote, _, let newest):
+    case .vote(let vote, _, let newest, _):
       "vote for \(who(vote.body.candidate)), term \(vote.body.term), newest \(vote.body.newest?.description ?? "none")"
         + (newest == nil ? "" : ", with it")
     case .elected(let mandate): "elected \(who(mandate.manager)), term \(mandate.term), \(mandate.votes.count) votes"

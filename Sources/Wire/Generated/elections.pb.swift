@@ -115,6 +115,22 @@ public nonisolated struct WireElectionMessage: Sendable {
     set {body = .end(newValue)}
   }
 
+  public var lotCall: WireElectionLotCall {
+    get {
+      if case .lotCall(let v)? = body {return v}
+      return WireElectionLotCall()
+    }
+    set {body = .lotCall(newValue)}
+  }
+
+  public var lot: WireElectionLot {
+    get {
+      if case .lot(let v)? = body {return v}
+      return WireElectionLot()
+    }
+    set {body = .lot(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -128,6 +144,8 @@ public nonisolated struct WireElectionMessage: Sendable {
     case decline(WireElectionDecline)
     case refusal(WireElectionRefusal)
     case end(WireElectionEnd)
+    case lotCall(WireElectionLotCall)
+    case lot(WireElectionLot)
 
   }
 
@@ -150,6 +168,9 @@ public nonisolated struct WireElectionCall: Sendable {
   public mutating func clearEnvelope() {self._envelope = nil}
 
   public var wallMs: Int64 = 0
+
+  /// what the envelope's order of candidates follows from
+  public var orderEvidence: [WireSignedBytes] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -192,6 +213,8 @@ public nonisolated struct WireElectionVote: Sendable {
   public var hasNewest: Bool {self._newest != nil}
   /// Clears the value of `newest`. Subsequent reads from it will return its default value.
   public mutating func clearNewest() {self._newest = nil}
+
+  public var orderEvidence: [WireSignedBytes] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -409,6 +432,40 @@ public nonisolated struct WireElectionRefusal: Sendable {
   fileprivate var _envelope: WireSignedBytes? = nil
 }
 
+/// Portal → every elector, before a call by sortition: your lot for this draw, please.
+public nonisolated struct WireElectionLotCall: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var draw: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireElectionLot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var lot: WireSignedBytes {
+    get {_lot ?? WireSignedBytes()}
+    set {_lot = newValue}
+  }
+  /// Returns true if `lot` has been explicitly set.
+  public var hasLot: Bool {self._lot != nil}
+  /// Clears the value of `lot`. Subsequent reads from it will return its default value.
+  public mutating func clearLot() {self._lot = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _lot: WireSignedBytes? = nil
+}
+
 public nonisolated struct WireMandateProof: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -508,6 +565,27 @@ public nonisolated struct WireEnvelopeStatement: Sendable {
   public var issuedMs: Int64 = 0
 
   public var notAfterMs: Int64 = 0
+
+  /// An order of candidates other than the default: its name, places in the electorate, and the digest of what it follows from.
+  public var strategy: String = String()
+
+  public var order: Data = Data()
+
+  public var orderEvidence: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireLotStatement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var draw: Data = Data()
+
+  public var proof: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -772,6 +850,11 @@ public nonisolated struct WireBallotRecordFields: @unchecked Sendable {
     set {_uniqueStorage()._ended = newValue}
   }
 
+  public var orderEvidence: [WireSignedBytes] {
+    get {_storage._orderEvidence}
+    set {_uniqueStorage()._orderEvidence = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -785,7 +868,7 @@ fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
 nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}call\0\u{1}vote\0\u{1}elected\0\u{1}heartbeat\0\u{3}heartbeat_answer\0\u{1}proposal\0\u{1}acknowledgement\0\u{1}decline\0\u{1}refusal\0\u{1}end\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}call\0\u{1}vote\0\u{1}elected\0\u{1}heartbeat\0\u{3}heartbeat_answer\0\u{1}proposal\0\u{1}acknowledgement\0\u{1}decline\0\u{1}refusal\0\u{1}end\0\u{3}lot_call\0\u{1}lot\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -923,6 +1006,32 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
           self.body = .end(v)
         }
       }()
+      case 11: try {
+        var v: WireElectionLotCall?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .lotCall(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .lotCall(v)
+        }
+      }()
+      case 12: try {
+        var v: WireElectionLot?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .lot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .lot(v)
+        }
+      }()
       default: break
       }
     }
@@ -974,6 +1083,14 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
       guard case .end(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
+    case .lotCall?: try {
+      guard case .lotCall(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .lot?: try {
+      guard case .lot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -988,7 +1105,7 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionCall"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{3}wall_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{3}wall_ms\0\u{3}order_evidence\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -998,6 +1115,7 @@ nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._Me
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._envelope) }()
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.wallMs) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.orderEvidence) }()
       default: break
       }
     }
@@ -1014,12 +1132,16 @@ nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.wallMs != 0 {
       try visitor.visitSingularInt64Field(value: self.wallMs, fieldNumber: 2)
     }
+    if !self.orderEvidence.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.orderEvidence, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireElectionCall, rhs: WireElectionCall) -> Bool {
     if lhs._envelope != rhs._envelope {return false}
     if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.orderEvidence != rhs.orderEvidence {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1027,7 +1149,7 @@ nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireElectionVote: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionVote"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vote\0\u{1}envelope\0\u{1}newest\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vote\0\u{1}envelope\0\u{1}newest\0\u{3}order_evidence\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1038,6 +1160,7 @@ nonisolated extension WireElectionVote: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 1: try { try decoder.decodeSingularMessageField(value: &self._vote) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._envelope) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._newest) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.orderEvidence) }()
       default: break
       }
     }
@@ -1057,6 +1180,9 @@ nonisolated extension WireElectionVote: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._newest {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
+    if !self.orderEvidence.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.orderEvidence, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1064,6 +1190,7 @@ nonisolated extension WireElectionVote: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs._vote != rhs._vote {return false}
     if lhs._envelope != rhs._envelope {return false}
     if lhs._newest != rhs._newest {return false}
+    if lhs.orderEvidence != rhs.orderEvidence {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1377,6 +1504,70 @@ nonisolated extension WireElectionRefusal: SwiftProtobuf.Message, SwiftProtobuf.
   }
 }
 
+nonisolated extension WireElectionLotCall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ElectionLotCall"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}draw\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.draw) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.draw.isEmpty {
+      try visitor.visitSingularBytesField(value: self.draw, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireElectionLotCall, rhs: WireElectionLotCall) -> Bool {
+    if lhs.draw != rhs.draw {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireElectionLot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ElectionLot"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lot\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._lot) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._lot {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireElectionLot, rhs: WireElectionLot) -> Bool {
+    if lhs._lot != rhs._lot {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MandateProof"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}term\0\u{1}votes\0")
@@ -1502,7 +1693,7 @@ nonisolated extension WireEarlierClaimFields: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".EnvelopeStatement"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}document\0\u{1}counter\0\u{1}source\0\u{1}electorate\0\u{1}portal\0\u{3}issued_ms\0\u{3}not_after_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}document\0\u{1}counter\0\u{1}source\0\u{1}electorate\0\u{1}portal\0\u{3}issued_ms\0\u{3}not_after_ms\0\u{1}strategy\0\u{1}order\0\u{3}order_evidence\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1517,6 +1708,9 @@ nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobu
       case 5: try { try decoder.decodeSingularBytesField(value: &self.portal) }()
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.issuedMs) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.notAfterMs) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.strategy) }()
+      case 9: try { try decoder.decodeSingularBytesField(value: &self.order) }()
+      case 10: try { try decoder.decodeSingularBytesField(value: &self.orderEvidence) }()
       default: break
       }
     }
@@ -1544,6 +1738,15 @@ nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobu
     if self.notAfterMs != 0 {
       try visitor.visitSingularInt64Field(value: self.notAfterMs, fieldNumber: 7)
     }
+    if !self.strategy.isEmpty {
+      try visitor.visitSingularStringField(value: self.strategy, fieldNumber: 8)
+    }
+    if !self.order.isEmpty {
+      try visitor.visitSingularBytesField(value: self.order, fieldNumber: 9)
+    }
+    if !self.orderEvidence.isEmpty {
+      try visitor.visitSingularBytesField(value: self.orderEvidence, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1555,6 +1758,44 @@ nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobu
     if lhs.portal != rhs.portal {return false}
     if lhs.issuedMs != rhs.issuedMs {return false}
     if lhs.notAfterMs != rhs.notAfterMs {return false}
+    if lhs.strategy != rhs.strategy {return false}
+    if lhs.order != rhs.order {return false}
+    if lhs.orderEvidence != rhs.orderEvidence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireLotStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LotStatement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}draw\0\u{1}proof\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.draw) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.proof) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.draw.isEmpty {
+      try visitor.visitSingularBytesField(value: self.draw, fieldNumber: 1)
+    }
+    if !self.proof.isEmpty {
+      try visitor.visitSingularBytesField(value: self.proof, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLotStatement, rhs: WireLotStatement) -> Bool {
+    if lhs.draw != rhs.draw {return false}
+    if lhs.proof != rhs.proof {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1946,7 +2187,7 @@ nonisolated extension WireCounterRecord: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".BallotRecordFields"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}promised\0\u{1}vote\0\u{1}accepted\0\u{3}claim_ordinals\0\u{1}ended\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}promised\0\u{1}vote\0\u{1}accepted\0\u{3}claim_ordinals\0\u{1}ended\0\u{3}order_evidence\0")
 
   fileprivate class _StorageClass {
     var _envelope: WireSignedBytes? = nil
@@ -1955,6 +2196,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
     var _accepted: WireCertifiedSnapshot? = nil
     var _claimOrdinals: [UInt64] = []
     var _ended: Bool = false
+    var _orderEvidence: [WireSignedBytes] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1971,6 +2213,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
       _accepted = source._accepted
       _claimOrdinals = source._claimOrdinals
       _ended = source._ended
+      _orderEvidence = source._orderEvidence
     }
   }
 
@@ -1995,6 +2238,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
         case 4: try { try decoder.decodeSingularMessageField(value: &_storage._accepted) }()
         case 5: try { try decoder.decodeRepeatedUInt64Field(value: &_storage._claimOrdinals) }()
         case 6: try { try decoder.decodeSingularBoolField(value: &_storage._ended) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._orderEvidence) }()
         default: break
         }
       }
@@ -2025,6 +2269,9 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
       if _storage._ended != false {
         try visitor.visitSingularBoolField(value: _storage._ended, fieldNumber: 6)
       }
+      if !_storage._orderEvidence.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._orderEvidence, fieldNumber: 7)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2040,6 +2287,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
         if _storage._accepted != rhs_storage._accepted {return false}
         if _storage._claimOrdinals != rhs_storage._claimOrdinals {return false}
         if _storage._ended != rhs_storage._ended {return false}
+        if _storage._orderEvidence != rhs_storage._orderEvidence {return false}
         return true
       }
       if !storagesAreEqual {return false}

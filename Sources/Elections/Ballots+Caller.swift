@@ -74,11 +74,15 @@ extension Ballots {
   /// The manager's word, or an elector's: believed on its signatures, whoever brings it.
   mutating func onElected(_ mandate: Mandate, from sender: NodeID) -> [BallotEffect] {
     let request = mandate.request
-    guard let call = calls[request] else { return [] }
-    if case .following(let known) = call.state, known.term >= mandate.term { return [] }
+    var isNews = calls[request] != nil
+    if case .following(let known) = calls[request]?.state, known.term >= mandate.term { isNews = false }
+    let isOusted = tenures[request].map { $0.mandate.term < mandate.term } ?? false
+    guard isNews || isOusted else { return [] }
     do { try mandate.verify(using: &verified) } catch { return [.rejected(sender, .mandate(error))] }
+    let effects = stepDown(request, for: mandate.term)
+    guard isNews else { return effects }
     calls[request]?.state = .following(mandate)
-    return [.managerKnown(mandate)]
+    return effects + [.managerKnown(mandate)]
   }
 
   // MARK: On a refusal

@@ -28,7 +28,7 @@ extension Ballots {
     } else if let term = ballot.record.promised {
       effects += repeatedVote(ballot) + [.send(caller, .refusal(request, .electing(term)))]
     } else {
-      effects += castVote(request, Term(1), time)
+      effects += castVote(request, Term(epoch: ballot.epoch, 1), time)
     }
     return effects
   }
@@ -36,11 +36,12 @@ extension Ballots {
   /// Begins a ballot for a request that was not known; nothing when it was.
   /// - Parameter isMandated: a quorum has found the request sound already.
   mutating func admit(
-    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope] = [], isMandated: Bool = false, _ time: Moment
+    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope] = [], handovers: [Handover] = [],
+    isMandated: Bool = false, _ time: Moment
   ) throws(ElectionRefusal) -> [BallotEffect] {
     let (request, body) = (envelope.request, envelope.body)
     guard ballots[request] == nil else { return [] }
-    guard body.electorate.contains(node) else { throw .notAnElector }
+    guard Succession(envelope, handovers).electorate.contains(node) else { throw .notAnElector }
     guard body.notAfter + Limits.clockSkew >= time.wall else { throw .expired }
     guard body.issued <= time.wall + Limits.clockSkew else { throw .clockSkew(time.wall) }
     if let lost = generation?.bornAfterLoss, body.issued <= lost + Limits.clockSkew { throw .lostStore }
@@ -55,7 +56,8 @@ extension Ballots {
       } catch { throw .implausible(omitted: error.omitted, reason: error.reason) }
       do { try envelope.checkOrder(against: evidence, using: &verified) } catch { throw .disorder("\(error)") }
     }
-    let ballot = Ballot(envelope, evidence: evidence)
+    var ballot = Ballot(envelope, evidence: evidence)
+    if !handovers.isEmpty { ballot.enter(handovers) }
     enter(ballot)
     return [expiryTimer(ballot, time)]
   }
@@ -64,10 +66,12 @@ extension Ballots {
 
   /// Promises `term` and votes for its candidate: to the candidate with the newest version, from term 2 on to all others without.
   mutating func castVote(_ request: RequestID, _ term: Term, _ time: Moment) -> [BallotEffect] {
-    guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0) else { return [] }
+    guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0), ballot.electorate.contains(node),
+      let candidate = ballot.candidate(in: term)
+    else { return [] }
     var records: [ElectionRecord] = []
     let vote = Vote(
-      request: request, term: term, candidate: ballot.candidate(in: term),
+      request: request, term: term, candidate: candidate,
       newest: ballot.record.accepted?.snapshot.mark,
       counter: nextCounter(&records), generation: generation?.number ?? 0)
     ballot.record.promised = term
@@ -95,6 +99,12 @@ extension Ballots {
     var effects = [
       BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted, evidence: evidence))
     ]
+    // Whoever did not hear of the epoch cannot count the vote.
+    if let accepted = ballot.record.accepted, ballot.epoch > 0 {
+      let others = vote.body.term.number > 1 ? ballot.electorate.members : [candidate]
+      let news = ElectionMessage.handover(accepted, ballot.record.handovers)
+      effects = others.filter { $0 != node }.map { .send($0, news) } + effects
+    }
     if vote.body.term.number > 1 {
       effects += ballot.electorate.members.filter { $0 != candidate }.map {
         .send($0, .vote(vote, envelope, newest: nil, evidence: evidence))
@@ -151,6 +161,7 @@ extension Ballots {
     do { effects = try admit(envelope, evidence, time) } catch { return [.rejected(sender, .refused(error))] }
     guard let ballot = ballots[request] else { return effects }
     guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
+    guard vote.body.term.epoch == ballot.epoch else { return effects + onVoteOfAnotherEpoch(vote, ballot) }
     guard ballot.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
     guard vote.body.candidate == ballot.candidate(in: vote.body.term) else {
       return [.rejected(sender, .misdirectedVote)]
@@ -170,7 +181,7 @@ extension Ballots {
       heard.newest = newest
     }
     ballots[request]?.heard[sender] = heard
-    if ballot.record.promised == nil { effects += castVote(request, Term(1), time) }
+    if ballot.record.promised == nil { effects += castVote(request, Term(epoch: ballot.epoch, 1), time) }
     return effects + followOthers(request, time) + formMandate(request, time)
   }
 

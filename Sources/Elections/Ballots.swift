@@ -49,6 +49,8 @@ public struct Ballots: Sendable {
   /// What a test may break, to see its checkers notice.
   enum Defect: CaseIterable {
     case promiseNotPersisted, quorumOffByOne, effectiveBeforeQuorum
+    /// Seen only where electors leave for good.
+    case entersWithoutVersion
   }
 
   struct ClientNumber: Hashable {
@@ -123,6 +125,7 @@ public struct Ballots: Sendable {
     case .proposal(let snapshot, let mandate): onProposal(snapshot, mandate, from: sender, time)
     case .acknowledgement(let statement, let earlier):
       onAcknowledgement(statement, earlier: earlier, from: sender, time)
+    case .handover(let newest, let handovers): onHandover(newest, handovers, from: sender, time)
     case .decline(let decline): onDecline(decline, from: sender, time)
     case .refusal(let request, let refusal): onRefusal(request, refusal, from: sender, time)
     case .end(let request, let term): onEnd(request, term, from: sender)
@@ -177,13 +180,7 @@ public struct Ballots: Sendable {
     }
     var effects: [BallotEffect] = []
     if let ballot = ballots.removeValue(forKey: request) {
-      let client = ballot.record.envelope.client
-      let number = ClientNumber(client: client, counter: known.body.counter)
-      if firsts[number] == request { firsts[number] = nil }
-      requestsOfClient[client, default: 1] -= 1
-      if requestsOfClient[client] == 0 { requestsOfClient[client] = nil }
-      requestsOfSource[known.body.source]?.remove(request)
-      if requestsOfSource[known.body.source]?.isEmpty ?? false { requestsOfSource[known.body.source] = nil }
+      forget(ballot)
       effects.append(.persist([.forget(request)], then: []))
     }
     if tenures.removeValue(forKey: request) != nil { effects.append(.lost(request, .expired)) }
@@ -207,6 +204,17 @@ public struct Ballots: Sendable {
     if firsts[number] == nil { firsts[number] = ballot.request }
     requestsOfClient[envelope.client, default: 0] += 1
     requestsOfSource[envelope.body.source, default: []].append(ballot.request)
+  }
+
+  /// Drops a ballot's indices.
+  mutating func forget(_ ballot: Ballot) {
+    let (request, known) = (ballot.request, ballot.record.envelope)
+    let number = ClientNumber(client: known.client, counter: known.body.counter)
+    if firsts[number] == request { firsts[number] = nil }
+    requestsOfClient[known.client, default: 1] -= 1
+    if requestsOfClient[known.client] == 0 { requestsOfClient[known.client] = nil }
+    requestsOfSource[known.body.source]?.remove(request)
+    if requestsOfSource[known.body.source]?.isEmpty ?? false { requestsOfSource[known.body.source] = nil }
   }
 
   /// The next statement's counter; `records` gets the reservation that must be on disk before the statement leaves.

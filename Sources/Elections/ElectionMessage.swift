@@ -23,6 +23,8 @@ public enum ElectionMessage: Hashable, Sendable {
   case proposal(Signed<Snapshot>, Mandate?)
   /// Elector → manager: kept; others claimed these streams before.
   case acknowledgement(Signed<Acknowledgement>, earlier: [EarlierClaim])
+  /// Manager → old and new electors: the next epoch has begun, from this version; with the certificates of all epochs so far.
+  case handover(MandatedSnapshot, [Handover])
   /// Candidate or manager → electors: not me in this term.
   case decline(Signed<Decline>)
   /// Elector → whoever asked: no, and why.
@@ -41,6 +43,7 @@ public enum ElectionMessage: Hashable, Sendable {
     case .heartbeat(let request, _, _, _), .heartbeatAnswer(let request, _, _), .refusal(let request, _),
       .end(let request, _):
       request
+    case .handover(let newest, _): newest.snapshot.body.request
     case .proposal(let snapshot, _): snapshot.body.request
     case .acknowledgement(let acknowledgement, _): acknowledgement.body.request
     case .decline(let decline): decline.body.request

@@ -78,6 +78,8 @@ public struct BallotRecord: Hashable, Sendable {
   public var promised: Term?
   /// What the order of candidates follows from; empty for the default order, and where a mandate came first.
   public var orderEvidence: [SignedEnvelope]
+  /// The epochs that have begun after the first, each with its certificate.
+  public var handovers: [Handover] = []
   /// This elector's newest vote.
   public var vote: Signed<Vote>?
   /// The newest version that it acknowledged, or wrote down to acknowledge.
@@ -100,6 +102,7 @@ public struct BallotRecord: Hashable, Sendable {
     for statement in try Field.list(wire.orderEvidence, "BallotRecord.order_evidence", limit: Limits.electors + 1) {
       orderEvidence.append(try SignedEnvelope(validating: statement, "BallotRecord.order_evidence"))
     }
+    handovers = try Handover.list(wire.handovers, "BallotRecord.handovers")
     promised = wire.hasPromised ? try Term(validating: wire.promised, "BallotRecord.promised") : nil
     vote = wire.hasVote ? try Signed(signed: wire.vote, "BallotRecord.vote", using: &verified) : nil
     accepted = wire.hasAccepted ? try MandatedSnapshot(validating: wire.accepted, using: &verified) : nil
@@ -113,6 +116,7 @@ public struct BallotRecord: Hashable, Sendable {
   var wire: WireBallotRecordFields {
     .with {
       $0.envelope = envelope.envelope.wire
+      $0.handovers = handovers.map(\.wire)
       $0.orderEvidence = orderEvidence.map(\.wire)
       if let promised { $0.promised = promised.wire }
       if let vote { $0.vote = vote.envelope.wire }

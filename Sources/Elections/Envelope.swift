@@ -48,12 +48,8 @@ public struct Envelope: Statement {
       throw InvalidMessage(
         "Envelope.document", "\(wire.document.count) bytes where at most \(Limits.requestBytes) are allowed")
     }
-    var members: [NodeID] = []
-    for node in try Field.list(wire.electorate, "Envelope.electorate", limit: Limits.electors) {
-      members.append(try Field.node(node, "Envelope.electorate"))
-    }
-    guard let electorate = Electorate(members) else {
-      throw InvalidMessage("Envelope.electorate", "empty, or names someone twice")
+    guard let electorate = try Electorate(validating: wire.electorate, "Envelope.electorate") else {
+      throw InvalidMessage("Envelope.electorate", "empty")
     }
     let lifetime = Duration.milliseconds(
       try Field.number(wire.notAfterMs &- wire.issuedMs, "Envelope.not_after", in: 0...1 << 40))

@@ -28,6 +28,10 @@ extension Limits {
   public static let claimPatience = Duration.milliseconds(150)
   /// How long a manager goes on telling electors of the end, for those that were away.
   public static let endNotices = 8
+  /// Electorates of one request: each is a certificate of some 2 KB that every mandate carries.
+  public static let epochs = 64
+  /// A manager whose handover no quorum keeps makes way after this: views of who is alive agree within seconds.
+  public static let handoverPatience = Duration.seconds(10)
   /// A request lives at most this long; a longer service is renewed.
   public static let requestLifetime = Duration.seconds(7 * 24 * 3_600)
   /// Requests that one peer keeps ballots of: a few kilobytes each.

@@ -39,7 +39,7 @@ extension Ballots {
   public func standing(of request: RequestID, at now: Instant) -> Standing? {
     guard let envelope = envelope(of: request) else { return nil }
     let (tenure, ballot, mandate) = (tenures[request], ballots[request], mandate(of: request))
-    let electorate = envelope.body.electorate
+    let electorate = ballot?.electorate ?? mandate?.electorate ?? envelope.body.electorate
     let answering =
       tenure.map { tenure in tenure.renewed.values.count { now - $0 <= Limits.managerLease } }
       ?? electorate.members.count { view.isAlive($0) }
@@ -74,6 +74,8 @@ extension Ballots {
     let certificate = tenure?.proposal.flatMap { proposal in
       proposal.isAccepted ? (proposal.snapshot, proposal.answers.values.map(\.statement)) : nil
     }
-    return ElectionEvidence(mandate: mandate, snapshot: certificate?.0, acknowledgements: certificate?.1 ?? [])
+    return ElectionEvidence(
+      mandate: mandate, snapshot: certificate?.0, acknowledgements: certificate?.1 ?? [],
+      order: ballots[request]?.record.orderEvidence ?? [])
   }
 }

@@ -62,6 +62,10 @@ extension ElectionMessage {
       self = .end(
         try RequestID(validating: end.request, "ElectionEnd.request"),
         try Term(validating: end.term, "ElectionEnd.term"))
+    case .handover(let handover):
+      self = .handover(
+        try MandatedSnapshot(validating: handover.newest, using: &verified),
+        try Handover.list(handover.handovers, "ElectionHandover.handovers"))
     case nil: throw InvalidMessage("ElectionMessage.body", "empty, or of a newer version")
     }
   }
@@ -108,6 +112,11 @@ extension ElectionMessage {
         message.acknowledgement = .with {
           $0.acknowledgement = acknowledgement.envelope.wire
           $0.earlier = earlier.map(\.wire)
+        }
+      case .handover(let newest, let handovers):
+        message.handover = .with {
+          $0.newest = newest.wire
+          $0.handovers = handovers.map(\.wire)
         }
       case .decline(let decline): message.decline = .with { $0.decline = decline.envelope.wire }
       case .refusal(let request, let refusal):
@@ -190,7 +199,10 @@ extension Mandate {
       votes.append(try SignedEnvelope(validating: vote, "Mandate.votes"))
     }
     let envelope: Signed<Envelope> = try Signed(signed: wire.envelope, "Mandate.envelope", using: &verified)
-    guard let mandate = Mandate(envelope: envelope, term: try Term(validating: wire.term, "Mandate.term"), votes: votes)
+    guard
+      let mandate = Mandate(
+        envelope: envelope, handovers: try Handover.list(wire.handovers, "Mandate.handovers"),
+        term: try Term(validating: wire.term, "Mandate.term"), votes: votes)
     else {
       throw InvalidMessage("Mandate.term", "nobody stands in it")
     }
@@ -202,6 +214,7 @@ extension Mandate {
       $0.envelope = envelope.envelope.wire
       $0.term = term.wire
       $0.votes = votes.map(\.wire)
+      $0.handovers = succession.handovers.map(\.wire)
     }
   }
 }

@@ -24,6 +24,7 @@ extension Overlay {
       "proposal \(snapshot.mark) “\(snapshot.body.label)”\(mandate == nil ? "" : ", with mandate")"
     case .acknowledgement(let word, let earlier):
       "acknowledgement \(word.body.mark)\(earlier.isEmpty ? "" : ", \(earlier.count) earlier claims")"
+    case .handover(let newest, let handovers): "handover to epoch \(handovers.count) from \(newest.snapshot.mark)"
     case .decline(let decline): "decline of term \(decline.body.term): \(decline.body.reason)"
     case .refusal(_, let refusal): "refusal: \(refusal)"
     case .end(_, let term): "end, term \(term)"

@@ -187,6 +187,30 @@ extension Overlay {
     #expect(why == "\(OrderFault.otherOrder)" && count >= 2)
   }
 
+  @Test(
+    "evidence has what the order follows from, and a changed bit in it is named",
+    arguments: ElectionStrategy.orders.dropFirst())
+  func evidence(_ strategy: ElectionStrategy) throws {
+    var overlay = Overlay(5, seed: 3)
+    let (envelope, statements) = try overlay.ordered(by: strategy)
+    overlay.give(0, .call(envelope, evidence: statements))
+    overlay.run(20)
+    let manager = try #require(elections(overlay).first).peer
+    let evidence = try ElectionEvidence(
+      json: try #require(overlay.peers[manager].ballots.evidence(of: envelope.request)).json())
+    let check = EvidenceCheck(evidence, roster: overlay.ids)
+    #expect(
+      check.isValid && check.confirmed.contains { $0.contains("by \(strategy.rawValue) follows") }, "\(check.summary)")
+    for (index, statement) in try #require(evidence.orderEvidence).enumerated() {
+      var changed = evidence
+      changed.orderEvidence![index].body = flipped(statement.body)
+      #expect(EvidenceCheck(changed).findings.map(\.part) == ["orderEvidence[\(index)]"])
+    }
+    var shorter = evidence
+    shorter.orderEvidence!.removeLast()
+    #expect(EvidenceCheck(shorter).findings.map(\.part) == ["orderEvidence"])
+  }
+
   @Test("a lot serves for one draw, and a measurement for a minute")
   func bounds() throws {
     let overlay = Overlay(4, seed: 3)

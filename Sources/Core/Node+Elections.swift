@@ -19,6 +19,8 @@ extension Node {
         send(.with { $0.election = message.wire }, to: node)
       case .persist(let records, let rest): persist(records, rest)
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.ballots(timer), at: at))
+      case .drawn(let draw, let envelope, let evidence): onDrawn(draw, envelope, evidence)
+      case .drawFailed(let draw, let silent): onDrawFailed(draw, silent: silent)
       case .managerKnown(let mandate): onManagerKnown(mandate)
       case .elected(let mandate, let newest): onElected(mandate, newest: newest)
       case .snapshotAccepted(let request, let version, _, let earlier):

@@ -15,6 +15,8 @@ import Wire
 struct PortalBook: Sendable {
   /// Waiting for the node that shares the source.
   var resolving: OrderedDictionary<UInt64, Submission> = [:]
+  /// Waiting for the electors' lots, by draw; with the token under which the submission was resolved.
+  var drawing: OrderedDictionary<Bytes32, (token: UInt64, submission: Submission)> = [:]
   /// Called, running or over.
   var called: OrderedDictionary<RequestID, Submission> = [:]
   /// Idempotency keys, with the document that they stood for first.
@@ -64,7 +66,10 @@ extension Node {
   ) {
     let digest = Digest.of(request.canonicalBytes, kind: "idempotency")
     if let key, let use = portal.keys[key] { return onRepeat(client, digest, use) }
-    guard portal.resolving.count + portal.called.values.count(where: { !$0.isOver }) < Limits.submissions else {
+    guard
+      portal.resolving.count + portal.drawing.count + portal.called.values.count(where: { !$0.isOver })
+        < Limits.submissions
+    else {
       return effectsOut.append(.answer(client, .refused(.busy)))
     }
     nextToken += 1
@@ -144,11 +149,18 @@ extension Node {
       client: submission.place ?? members.estimator.coordinate, clientExtra: submission.extra)
     guard let electorate = memberView.electorate(for: source.body.source.key) else { return }
     portal.counter += 1
-    let envelope = Signed(
-      Envelope(
-        document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate,
-        portal: id, issued: wall,
-        notAfter: wall + Limits.requestLife), by: keys)
+    let envelope = Envelope(
+      document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate,
+      portal: id, issued: wall, notAfter: wall + Limits.requestLife)
+    order(envelope, of: submission, token)
+  }
+
+  /// Calls the electors with a signed envelope.
+  mutating func call(
+    _ token: UInt64, _ body: Envelope, of submission: PortalBook.Submission, evidence: [SignedEnvelope]
+  ) {
+    var submission = submission
+    let envelope = Signed(body, by: keys)
     let request = RequestID(envelope.digest)
     submission.calledAt = now
     portal.called[request] = submission
@@ -156,11 +168,12 @@ extension Node {
       if case .resolving(let digest, token) = use { portal.keys[key] = .called(digest, request) }
     }
     knownServices.note(request) { $0.state = "electing" }
-    event("request.called", request, "called \(electorate.size) electors", [.init("electors", "\(electorate.size)")])
-    ballot(.call(envelope))
+    let size = body.electorate.size
+    event("request.called", request, "called \(size) electors", [.init("electors", "\(size)")])
+    ballot(.call(envelope, evidence: evidence))
   }
 
-  private mutating func giveUp(_ token: UInt64, _ reason: Refused) {
+  mutating func giveUp(_ token: UInt64, _ reason: Refused) {
     guard let submission = portal.resolving.removeValue(forKey: token) else { return }
     forgetKey { if case .resolving(_, token) = $0 { true } else { false } }
     for client in submission.clients { effectsOut.append(.answer(client, .refused(reason))) }

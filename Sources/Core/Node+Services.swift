@@ -148,6 +148,7 @@ extension Node {
       $0.stages = stageReports(of: manager)
       $0.sockets = socketReports(of: manager)
       if explanation {
+        $0.evidence = ballots.evidence(of: request)?.json() ?? .init()
         $0.explanation = note.explanation
         $0.assignments = manager.assignments.map { Signed($0, by: keys).envelope.wire }
       }

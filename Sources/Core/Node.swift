@@ -213,12 +213,18 @@ public struct NodeSettings: Hashable, Sendable {
   public var offer: NodeOffer
   /// The key was made together with this store: an empty store has forgotten nothing.
   public var identityIsNew: Bool
+  /// How managers are found for requests that come in here; one of `ElectionStrategy.orders`.
+  public var election: ElectionStrategy
   /// See the properties.
-  public init(address: PeerAddress, portal: String, offer: NodeOffer, identityIsNew: Bool) {
+  public init(
+    address: PeerAddress, portal: String, offer: NodeOffer, identityIsNew: Bool,
+    election: ElectionStrategy = .rendezvous
+  ) {
     self.address = address
     self.portal = portal
     self.offer = offer
     self.identityIsNew = identityIsNew
+    self.election = election
   }
 }
 

@@ -5,9 +5,11 @@ import Vocabulary
 /// An elector's memory of one request: what is on disk, and what a restart may forget.
 struct Ballot: Sendable {
   let request: RequestID
-  let electorate: Electorate
-  /// The order of candidates, worked out once.
-  let order: [NodeID]
+  /// Electorate and order of the newest epoch, worked out once.
+  private(set) var succession: Succession
+  var electorate: Electorate { succession.electorate }
+  var order: [NodeID] { succession.order }
+  var epoch: UInt32 { succession.epoch }
   /// What is on disk, or about to be.
   var record: BallotRecord
   /// The manager's mandate for the promised term, as it was shown.
@@ -35,8 +37,8 @@ struct Ballot: Sendable {
     var newest: MandatedSnapshot?
   }
 
-  init(_ envelope: Signed<Envelope>) {
-    self.init(record: BallotRecord(envelope: envelope))
+  init(_ envelope: Signed<Envelope>, evidence: [SignedEnvelope]) {
+    self.init(record: BallotRecord(envelope: envelope, orderEvidence: evidence))
     callers = [envelope.body.portal]
   }
 
@@ -49,12 +51,22 @@ struct Ballot: Sendable {
   private init(record: BallotRecord) {
     self.record = record
     request = record.envelope.request
-    electorate = record.envelope.body.electorate
-    order = electorate.order(of: request)
+    succession = Succession(record.envelope, record.handovers)
   }
 
-  /// The term's one candidate; term ≥ 1.
-  func candidate(in term: Term) -> NodeID { order[Int(max(term.number, 1) - 1) % order.count] }
+  /// The term's one candidate; nil in another epoch than the newest.
+  func candidate(in term: Term) -> NodeID? { succession.candidate(in: term) }
+
+  /// A later epoch begins: what was said and heard in the one before counts no more.
+  mutating func enter(_ handovers: [Handover]) {
+    record.handovers = handovers
+    record.vote = nil
+    succession = Succession(record.envelope, handovers)
+    (mandate, mandateIsVerified) = (nil, false)
+    (leaseUntil, deadline, repetitions) = (nil, nil, 0)
+    heard = [:]
+    endedBy = []
+  }
 
   /// Whether this elector's vote may be sent again: it is for the promised term, and no version was kept since. Otherwise the term had a
   /// manager, and the vote no longer tells the truth about the newest version.

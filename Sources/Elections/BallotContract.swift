@@ -9,8 +9,11 @@ public enum BallotInput: Hashable, Sendable {
   case start(identityIsNew: Bool)
   /// What this peer believes of the overlay; whenever it changed.
   case members(MemberView)
-  /// A client asks through this peer: have a manager elected. Also after a restart, to find the manager again.
-  case call(Signed<Envelope>)
+  /// A client is about to ask by sortition: collect the lots for this envelope, which has no order yet and is to be signed by this peer.
+  case draw(Envelope)
+  /// A client asks through this peer: have a manager elected. Also after a restart, to find the manager again. With what the envelope's
+  /// order of candidates follows from.
+  case call(Signed<Envelope>, evidence: [SignedEnvelope] = [])
   /// A message, checked by `ElectionMessage.init(validating:using:)`, from the peer that the link is bound to (or from this one).
   case received(from: NodeID, ElectionMessage)
   /// A timer set by ``BallotEffect/setTimer(_:at:)`` has come; stale ones are harmless.
@@ -37,6 +40,10 @@ public enum BallotEffect: Hashable, Sendable {
   /// This peer manages the request now. `newest` is what a predecessor left, rewritten in this term and kept by a quorum; nil at
   /// the very beginning.
   case elected(Mandate, newest: Signed<Snapshot>?)
+  /// A draw is done: sign the envelope, which has its order now, and call with the evidence.
+  case drawn(Bytes32, Envelope, evidence: [SignedEnvelope])
+  /// Too few electors gave their lots; these did not.
+  case drawFailed(Bytes32, silent: [NodeID])
   /// This peer's call succeeded, or a successor took over: who manages.
   case managerKnown(Mandate)
   /// The client used the call's counter before: the first request stands, and its manager will be reported.
@@ -67,6 +74,8 @@ public enum BallotTimer: Hashable, Sendable {
   case heartbeat(RequestID)
   /// A manager has waited long enough for the elector whose order of claims decides.
   case claims(RequestID)
+  /// A portal has waited long enough for the lots of a draw.
+  case draw(Bytes32)
   /// A portal's next repetition of its call.
   case call(RequestID)
   /// The request is past its end.
@@ -121,6 +130,10 @@ public enum BallotFault: Hashable, Sendable {
   case notTheSender
   /// It does not belong to the electorate.
   case notAnElector
+  /// It is not a living member.
+  case notAMember
+  /// Its lot does not hold.
+  case lot(VRFFault)
   /// It is not the candidate of the term.
   case notTheCandidate
   /// A vote for someone who does not stand in its term.

@@ -5,6 +5,8 @@ import Vocabulary
 /// A portal's call, and afterwards what it knows of the manager.
 struct PendingCall: Sendable {
   let envelope: Signed<Envelope>
+  /// What the order of candidates follows from.
+  var evidence: [SignedEnvelope] = []
   var state: State
 
   enum State {
@@ -27,7 +29,9 @@ struct PendingCall: Sendable {
 extension Ballots {
   // MARK: On a client's request
 
-  mutating func onClientCall(_ envelope: Signed<Envelope>, _ time: Moment) -> [BallotEffect] {
+  mutating func onClientCall(
+    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope], _ time: Moment
+  ) -> [BallotEffect] {
     let request = envelope.request
     switch calls[request]?.state {
     case .following(let mandate): return [.managerKnown(mandate)]
@@ -36,9 +40,10 @@ extension Ballots {
     }
     guard calls.count < Limits.calls else { return [.callFailed(request, .tooMany)] }
     guard envelope.body.notAfter >= time.wall else { return [.callFailed(request, .expired)] }
-    calls[request] = PendingCall(envelope: envelope, state: .calling(PendingCall.Attempt(begun: time.now)))
+    calls[request] = PendingCall(
+      envelope: envelope, evidence: evidence, state: .calling(PendingCall.Attempt(begun: time.now)))
     let end = time.now + (envelope.body.notAfter + Limits.clockSkew - time.wall) + .milliseconds(1)
-    return envelope.body.electorate.members.map { .send($0, .call(envelope, wall: time.wall)) }
+    return envelope.body.electorate.members.map { .send($0, .call(envelope, wall: time.wall, evidence: evidence)) }
       + [.setTimer(.call(request), at: time.now + repetition(of: envelope, 0)), .setTimer(.expiry(request), at: end)]
   }
 
@@ -60,7 +65,7 @@ extension Ballots {
     attempt.repetitions += 1
     call.state = .calling(attempt)
     calls[request] = call
-    return electors.map { .send($0, .call(call.envelope, wall: time.wall)) }
+    return electors.map { .send($0, .call(call.envelope, wall: time.wall, evidence: call.evidence)) }
       + [.setTimer(.call(request), at: time.now + repetition(of: call.envelope, attempt.repetitions))]
   }
 
@@ -69,11 +74,15 @@ extension Ballots {
   /// The manager's word, or an elector's: believed on its signatures, whoever brings it.
   mutating func onElected(_ mandate: Mandate, from sender: NodeID) -> [BallotEffect] {
     let request = mandate.request
-    guard let call = calls[request] else { return [] }
-    if case .following(let known) = call.state, known.term >= mandate.term { return [] }
+    var isNews = calls[request] != nil
+    if case .following(let known) = calls[request]?.state, known.term >= mandate.term { isNews = false }
+    let isOusted = tenures[request].map { $0.mandate.term < mandate.term } ?? false
+    guard isNews || isOusted else { return [] }
     do { try mandate.verify(using: &verified) } catch { return [.rejected(sender, .mandate(error))] }
+    let effects = stepDown(request, for: mandate.term)
+    guard isNews else { return effects }
     calls[request]?.state = .following(mandate)
-    return [.managerKnown(mandate)]
+    return effects + [.managerKnown(mandate)]
   }
 
   // MARK: On a refusal
@@ -116,7 +125,7 @@ extension Ballots {
       first.body.counter == call.envelope.body.counter, first.request != request
     else { return [] }
     calls[request] = nil
-    return [.answeredByFirst(request, first: first)] + onClientCall(first, time)
+    return [.answeredByFirst(request, first: first)] + onClientCall(first, [], time)
   }
 
   /// One elector may lie about the end; f+1 do not.

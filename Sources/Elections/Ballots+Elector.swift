@@ -9,7 +9,7 @@ extension Ballots {
 
   /// Votes for the first candidate, or helps a portal that calls again: with the mandate, or by repeating the vote.
   mutating func onCall(
-    _ envelope: Signed<Envelope>, from caller: NodeID, theirWall: WallTime, _ time: Moment
+    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope], from caller: NodeID, theirWall: WallTime, _ time: Moment
   ) -> [BallotEffect] {
     let request = envelope.request
     let skew = theirWall - time.wall
@@ -17,7 +17,7 @@ extension Ballots {
       return [.send(caller, .refusal(request, .clockSkew(time.wall)))]
     }
     var effects: [BallotEffect]
-    do { effects = try admit(envelope, time) } catch { return [.send(caller, .refusal(request, error))] }
+    do { effects = try admit(envelope, evidence, time) } catch { return [.send(caller, .refusal(request, error))] }
     guard let ballot = ballots[request] else { return effects }
     if !ballot.callers.contains(caller), ballot.callers.count < Limits.callers {
       ballots[request]?.callers.append(caller)
@@ -28,7 +28,7 @@ extension Ballots {
     } else if let term = ballot.record.promised {
       effects += repeatedVote(ballot) + [.send(caller, .refusal(request, .electing(term)))]
     } else {
-      effects += castVote(request, Term(1), time)
+      effects += castVote(request, Term(epoch: ballot.epoch, 1), time)
     }
     return effects
   }
@@ -36,11 +36,12 @@ extension Ballots {
   /// Begins a ballot for a request that was not known; nothing when it was.
   /// - Parameter isMandated: a quorum has found the request sound already.
   mutating func admit(
-    _ envelope: Signed<Envelope>, isMandated: Bool = false, _ time: Moment
+    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope] = [], handovers: [Handover] = [],
+    isMandated: Bool = false, _ time: Moment
   ) throws(ElectionRefusal) -> [BallotEffect] {
     let (request, body) = (envelope.request, envelope.body)
     guard ballots[request] == nil else { return [] }
-    guard body.electorate.contains(node) else { throw .notAnElector }
+    guard Succession(envelope, handovers).electorate.contains(node) else { throw .notAnElector }
     guard body.notAfter + Limits.clockSkew >= time.wall else { throw .expired }
     guard body.issued <= time.wall + Limits.clockSkew else { throw .clockSkew(time.wall) }
     if let lost = generation?.bornAfterLoss, body.issued <= lost + Limits.clockSkew { throw .lostStore }
@@ -53,8 +54,10 @@ extension Ballots {
       do {
         try view.checkPlausibility(of: body.electorate, for: body.source, at: time.now)
       } catch { throw .implausible(omitted: error.omitted, reason: error.reason) }
+      do { try envelope.checkOrder(against: evidence, using: &verified) } catch { throw .disorder("\(error)") }
     }
-    let ballot = Ballot(envelope)
+    var ballot = Ballot(envelope, evidence: evidence)
+    if !handovers.isEmpty { ballot.enter(handovers) }
     enter(ballot)
     return [expiryTimer(ballot, time)]
   }
@@ -63,10 +66,12 @@ extension Ballots {
 
   /// Promises `term` and votes for its candidate: to the candidate with the newest version, from term 2 on to all others without.
   mutating func castVote(_ request: RequestID, _ term: Term, _ time: Moment) -> [BallotEffect] {
-    guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0) else { return [] }
+    guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0), ballot.electorate.contains(node),
+      let candidate = ballot.candidate(in: term)
+    else { return [] }
     var records: [ElectionRecord] = []
     let vote = Vote(
-      request: request, term: term, candidate: ballot.candidate(in: term),
+      request: request, term: term, candidate: candidate,
       newest: ballot.record.accepted?.snapshot.mark,
       counter: nextCounter(&records), generation: generation?.number ?? 0)
     ballot.record.promised = term
@@ -90,10 +95,19 @@ extension Ballots {
   private func sendVote(_ ballot: Ballot) -> [BallotEffect] {
     guard let vote = ballot.record.vote else { return [] }
     let (candidate, envelope) = (vote.body.candidate, ballot.record.envelope)
-    var effects = [BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted))]
+    let evidence = ballot.record.orderEvidence
+    var effects = [
+      BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted, evidence: evidence))
+    ]
+    // Whoever did not hear of the epoch cannot count the vote.
+    if let accepted = ballot.record.accepted, ballot.epoch > 0 {
+      let others = vote.body.term.number > 1 ? ballot.electorate.members : [candidate]
+      let news = ElectionMessage.handover(accepted, ballot.record.handovers)
+      effects = others.filter { $0 != node }.map { .send($0, news) } + effects
+    }
     if vote.body.term.number > 1 {
       effects += ballot.electorate.members.filter { $0 != candidate }.map {
-        .send($0, .vote(vote, envelope, newest: nil))
+        .send($0, .vote(vote, envelope, newest: nil, evidence: evidence))
       }
     }
     return effects
@@ -137,15 +151,17 @@ extension Ballots {
 
   /// Counts a vote for this peer; learns from any vote that its elector moved on.
   mutating func onVote(
-    _ vote: Signed<Vote>, _ envelope: Signed<Envelope>, newest: MandatedSnapshot?, from sender: NodeID, _ time: Moment
+    _ vote: Signed<Vote>, _ envelope: Signed<Envelope>, newest: MandatedSnapshot?, _ evidence: [SignedEnvelope],
+    from sender: NodeID, _ time: Moment
   ) -> [BallotEffect] {
     let request = envelope.request
     guard vote.signer == sender else { return [.rejected(sender, .notTheSender)] }
     guard vote.body.request == request else { return [.rejected(sender, .unknownRequest)] }
     var effects: [BallotEffect]
-    do { effects = try admit(envelope, time) } catch { return [.rejected(sender, .refused(error))] }
+    do { effects = try admit(envelope, evidence, time) } catch { return [.rejected(sender, .refused(error))] }
     guard let ballot = ballots[request] else { return effects }
     guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
+    guard vote.body.term.epoch == ballot.epoch else { return effects + onVoteOfAnotherEpoch(vote, ballot) }
     guard ballot.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
     guard vote.body.candidate == ballot.candidate(in: vote.body.term) else {
       return [.rejected(sender, .misdirectedVote)]
@@ -165,7 +181,7 @@ extension Ballots {
       heard.newest = newest
     }
     ballots[request]?.heard[sender] = heard
-    if ballot.record.promised == nil { effects += castVote(request, Term(1), time) }
+    if ballot.record.promised == nil { effects += castVote(request, Term(epoch: ballot.epoch, 1), time) }
     return effects + followOthers(request, time) + formMandate(request, time)
   }
 

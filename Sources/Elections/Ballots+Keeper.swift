@@ -48,14 +48,21 @@ extension Ballots {
     if ballots[request] == nil {
       guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
       do { try shown.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
-      do { effects = try admit(shown.envelope, isMandated: true, time) } catch {
-        return .refused([.send(sender, .refusal(request, error))])
-      }
+      do {
+        effects = try admit(shown.envelope, handovers: shown.succession.handovers, isMandated: true, time)
+      } catch { return .refused([.send(sender, .refusal(request, error))]) }
       ballots[request]?.mandate = shown
       ballots[request]?.mandateIsVerified = true
     }
     guard var ballot = ballots[request] else { return .refused([]) }
     guard !ballot.record.ended else { return .refused([.send(sender, .refusal(request, .ended))]) }
+    if term.epoch < ballot.epoch { return .refused(pointOn(sender, ballot)) }
+    if term.epoch > ballot.epoch {
+      guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
+      do { try shown.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
+      guard shown.electorate.contains(node) else { return .refused([.send(sender, .refusal(request, .notAnElector))]) }
+      ballot.enter(shown.succession.handovers)
+    }
     guard ballot.candidate(in: term) == sender else { return .refused([.rejected(sender, .notTheCandidate)]) }
     let promised = ballot.record.promised ?? Term(0)
     guard term >= promised else { return .refused([.send(sender, .refusal(request, .staleTerm(promised: promised)))]) }
@@ -95,6 +102,13 @@ extension Ballots {
         return effects + [.rejected(sender, .equivocation(mark))]
       }
     }
+    if let successors = snapshot.body.successors, sender != node {
+      do { try view.checkPlausibility(of: successors, for: known.envelope.body.source, at: time.now) } catch {
+        return effects + [
+          .send(sender, .refusal(request, .implausible(omitted: error.omitted, reason: error.reason)))
+        ]
+      }
+    }
     if ballot.record.accepted?.snapshot.mark != mark {
       ballot.record.claimOrdinals = ordinals(for: snapshot.body.claims, in: ballot.record)
       ballot.record.accepted = MandatedSnapshot(snapshot: snapshot, mandate: known)
@@ -104,7 +118,8 @@ extension Ballots {
     // Again, too, when it is known: the first writing may still be under way.
     records.append(.ballot(ballot.record))
     let statement = Acknowledgement(
-      request: request, mark: mark, counter: nextCounter(&records), generation: generation?.number ?? 0)
+      request: request, mark: mark, successors: snapshot.body.successors, counter: nextCounter(&records),
+      generation: generation?.number ?? 0)
     let answer = ElectionMessage.acknowledgement(
       Signed(statement, by: keys), earlier: earlierClaims(than: ballot.record, source: known.envelope.body.source, time)
     )
@@ -118,7 +133,7 @@ extension Ballots {
   }
 
   /// A stream keeps the number that it got when it was claimed first.
-  private mutating func ordinals(for claims: [Claim], in record: BallotRecord) -> [UInt64] {
+  mutating func ordinals(for claims: [Claim], in record: BallotRecord) -> [UInt64] {
     let before = record.accepted?.snapshot.body.claims ?? []
     return claims.map { claim in
       if let index = before.firstIndex(where: { $0.stream == claim.stream }) { return record.claimOrdinals[index] }

@@ -18,6 +18,12 @@ struct Tenure: Sendable {
   var proposal: Proposal?
   /// What waits for it.
   var waiting: [SnapshotDraft] = []
+  /// Who is to elect in the next epoch, once this manager has proposed it; no other version is proposed after that.
+  var succession: Electorate?
+  /// When it was proposed.
+  var proposedAt: Instant?
+  /// The certificates up to the next epoch, once the old one is over.
+  var handedOver: [Handover]?
   /// End notices sent so far; nil while the service lives.
   var endNotices: Int?
   /// Electors and portals that know of the end.
@@ -59,8 +65,10 @@ extension Ballots {
     let quorum = needed(ballot.electorate)
     guard votes.count >= quorum,
       let mandate = Mandate(
-        envelope: ballot.record.envelope, term: term, votes: votes.prefix(quorum).map(\.vote.envelope))
+        envelope: ballot.record.envelope, handovers: ballot.record.handovers, term: term,
+        votes: votes.prefix(quorum).map(\.vote.envelope))
     else { return [] }
+    let before = tenures[request]
     var effects = stepDown(request, for: term)
     ballots[request]?.barredUpTo = term
     ballots[request]?.mandate = mandate
@@ -68,10 +76,18 @@ extension Ballots {
     let newest = votes.compactMap(\.newest).max { $0.snapshot.mark < $1.snapshot.mark }
     tenures[request] = Tenure(
       mandate: mandate, electorate: ballot.electorate, begun: time.now, sequence: newest?.snapshot.body.sequence ?? 0)
+    // The end that was wished for while the epochs changed.
+    tenures[request]?.waiting = before?.waiting.filter { $0.label == Snapshot.ended } ?? []
     effects += heartbeats(request, time)
+    if let old = ballot.succession.electorate(in: term.epoch &- 1), term.epoch > 0 {
+      effects += old.members.filter { !ballot.electorate.contains($0) }.map { .send($0, .elected(mandate)) }
+    }
     effects += ballot.callers.map { .send($0, .elected(mandate)) }
     guard let left = newest?.snapshot.body else { return effects + [.elected(mandate, newest: nil)] }
-    let draft = SnapshotDraft(version: left.version, label: left.label, state: left.state, claims: left.claims)
+    let successors = left.term.epoch == term.epoch ? left.successors : nil
+    if successors != nil { tenures[request]?.succession = successors }
+    let draft = SnapshotDraft(
+      version: left.version, label: left.label, state: left.state, claims: left.claims, successors: successors)
     return effects + send(draft, request, adopting: true)
   }
 
@@ -88,7 +104,9 @@ extension Ballots {
   // MARK: Heartbeats
 
   mutating func onHeartbeatTimer(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
-    guard let sent = tenures[request]?.endNotices else { return heartbeats(request, time) + judgeLease(request, time) }
+    guard let sent = tenures[request]?.endNotices else {
+      return heartbeats(request, time) + judgeLease(request, time) + handOverIfNeeded(request, time)
+    }
     guard let tenure = tenures[request], sent < Limits.endNotices else {
       tenures[request] = nil
       return []
@@ -101,11 +119,13 @@ extension Ballots {
   /// To every elector, with the mandate for those that have not answered yet, and with the newest version for those that lack it.
   private mutating func heartbeats(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
     guard let tenure = tenures[request] else { return [] }
-    let term = tenure.mandate.term
+    let (term, next) = (tenure.mandate.term, time.now + Limits.heartbeatInterval)
+    // The old electors have said their last word.
+    if tenure.handedOver != nil { return handoverNotices(request) + [.setTimer(.heartbeat(request), at: next)] }
     return tenure.electorate.members.flatMap { elector -> [BallotEffect] in
       let mandate = tenure.renewed[elector] == nil ? tenure.mandate : nil
       return missingVersion(at: elector, tenure) + [.send(elector, .heartbeat(request, term, sent: time.now, mandate))]
-    } + [.setTimer(.heartbeat(request), at: time.now + Limits.heartbeatInterval)]
+    } + [.setTimer(.heartbeat(request), at: next)]
   }
 
   /// The newest version once more, unless the elector has acknowledged it.
@@ -128,7 +148,7 @@ extension Ballots {
   /// Frozen without a quorum's lease, thawed with it. What runs goes on either way. A frozen manager that some elector has left for good
   /// makes way: the others would renew its lease, and wait, for ever.
   private mutating func judgeLease(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
-    guard let tenure = tenures[request], tenure.endNotices == nil else { return [] }
+    guard let tenure = tenures[request], tenure.endNotices == nil, tenure.handedOver == nil else { return [] }
     let isFrozen = time.now > tenure.leaseEnd
     if isFrozen, tenure.isOutpaced { return onDeclineWish(request, .outpaced) }
     guard isFrozen != tenure.isFrozen else { return [] }
@@ -148,7 +168,7 @@ extension Ballots {
       draft.claims.count <= Limits.claims,
       draft.label.utf8.count <= 64
     else { return refused(.tooLarge) }
-    if let proposal = tenure.proposal, !proposal.isAccepted {
+    if tenure.succession != nil || !(tenure.proposal?.isAccepted ?? true) {
       guard tenure.waiting.count < Limits.waitingSnapshots else { return refused(.tooManyWaiting) }
       tenures[request]?.waiting.append(draft)
       return []
@@ -163,13 +183,13 @@ extension Ballots {
     return onPropose(request, SnapshotDraft(version: version, label: Snapshot.ended, state: state))
   }
 
-  private mutating func send(_ draft: SnapshotDraft, _ request: RequestID, adopting: Bool = false) -> [BallotEffect] {
+  mutating func send(_ draft: SnapshotDraft, _ request: RequestID, adopting: Bool = false) -> [BallotEffect] {
     guard var tenure = tenures[request] else { return [] }
     tenure.sequence += 1
     let body = Snapshot(
       request: request, term: tenure.mandate.term, sequence: tenure.sequence, version: draft.version,
       label: draft.label,
-      state: draft.state, claims: draft.claims)
+      state: draft.state, claims: draft.claims, successors: draft.successors)
     let snapshot = Signed(body, by: keys)
     tenure.proposal = Tenure.Proposal(snapshot: snapshot, adopts: adopting)
     tenures[request] = tenure
@@ -221,6 +241,7 @@ extension Ballots {
     if body.isEnd { tenure.endNotices = 0 }
     tenures[request] = tenure
     if body.isEnd { return endNotices(tenure) + [.ended(request)] }
+    if body.successors != nil { return beginHandingOver(request) }
     let decider = tenure.electorate.members.first { proposal.answers[$0] != nil }
     let earlier = decider.flatMap { proposal.answers[$0]?.earlier } ?? []
     let effect: BallotEffect =

@@ -32,6 +32,8 @@ public struct Ballots: Sendable {
   var tenures: OrderedDictionary<RequestID, Tenure> = [:]
   /// As portal.
   var calls: OrderedDictionary<RequestID, PendingCall> = [:]
+  /// As portal, before a call by sortition.
+  var draws: OrderedDictionary<Bytes32, PendingDraw> = [:]
   /// The first request under each client's counter.
   var firsts: [ClientNumber: RequestID] = [:]
   var requestsOfClient: [NodeID: Int] = [:]
@@ -47,6 +49,8 @@ public struct Ballots: Sendable {
   /// What a test may break, to see its checkers notice.
   enum Defect: CaseIterable {
     case promiseNotPersisted, quorumOffByOne, effectiveBeforeQuorum
+    /// Seen only where electors leave for good.
+    case entersWithoutVersion
   }
 
   struct ClientNumber: Hashable {
@@ -86,7 +90,8 @@ public struct Ballots: Sendable {
     case .members(let view):
       self.view = view
       return []
-    case .call(let envelope): return onClientCall(envelope, time)
+    case .draw(let envelope): return onDrawWish(envelope, time)
+    case .call(let envelope, let evidence): return onClientCall(envelope, evidence, time)
     case .received(let sender, let message): return onMessage(message, from: sender, time)
     case .timer(let timer): return onTimer(timer, time)
     case .propose(let request, let draft): return onPropose(request, draft)
@@ -106,8 +111,12 @@ public struct Ballots: Sendable {
 
   private mutating func onMessage(_ message: ElectionMessage, from sender: NodeID, _ time: Moment) -> [BallotEffect] {
     switch message {
-    case .call(let envelope, let theirs): onCall(envelope, from: sender, theirWall: theirs, time)
-    case .vote(let vote, let envelope, let newest): onVote(vote, envelope, newest: newest, from: sender, time)
+    case .lotCall(let draw): onLotCall(draw, from: sender)
+    case .lot(let lot): onLot(lot, from: sender)
+    case .call(let envelope, let theirs, let evidence):
+      onCall(envelope, evidence, from: sender, theirWall: theirs, time)
+    case .vote(let vote, let envelope, let newest, let evidence):
+      onVote(vote, envelope, newest: newest, evidence, from: sender, time)
     case .elected(let mandate): onElected(mandate, from: sender)
     case .heartbeat(let request, let term, let sent, let mandate):
       onHeartbeat(request, term, sent: sent, mandate, from: sender, time)
@@ -116,6 +125,7 @@ public struct Ballots: Sendable {
     case .proposal(let snapshot, let mandate): onProposal(snapshot, mandate, from: sender, time)
     case .acknowledgement(let statement, let earlier):
       onAcknowledgement(statement, earlier: earlier, from: sender, time)
+    case .handover(let newest, let handovers): onHandover(newest, handovers, from: sender, time)
     case .decline(let decline): onDecline(decline, from: sender, time)
     case .refusal(let request, let refusal): onRefusal(request, refusal, from: sender, time)
     case .end(let request, let term): onEnd(request, term, from: sender)
@@ -127,6 +137,7 @@ public struct Ballots: Sendable {
     case .patience(let request): onPatience(request, time)
     case .heartbeat(let request): onHeartbeatTimer(request, time)
     case .claims(let request): onClaimsTimer(request)
+    case .draw(let draw): onDrawTimer(draw, time)
     case .call(let request): onCallTimer(request, time)
     case .expiry(let request): onExpiry(request, time)
     }
@@ -169,12 +180,7 @@ public struct Ballots: Sendable {
     }
     var effects: [BallotEffect] = []
     if let ballot = ballots.removeValue(forKey: request) {
-      let client = ballot.record.envelope.client
-      let number = ClientNumber(client: client, counter: known.body.counter)
-      if firsts[number] == request { firsts[number] = nil }
-      if !ballot.record.ended { discount(client) }
-      requestsOfSource[known.body.source]?.remove(request)
-      if requestsOfSource[known.body.source]?.isEmpty ?? false { requestsOfSource[known.body.source] = nil }
+      forget(ballot)
       effects.append(.persist([.forget(request)], then: []))
     }
     if tenures.removeValue(forKey: request) != nil { effects.append(.lost(request, .expired)) }
@@ -204,6 +210,16 @@ public struct Ballots: Sendable {
   mutating func discount(_ client: NodeID) {
     requestsOfClient[client, default: 1] -= 1
     if requestsOfClient[client] == 0 { requestsOfClient[client] = nil }
+  }
+
+  /// Drops a ballot's indices.
+  mutating func forget(_ ballot: Ballot) {
+    let (request, known) = (ballot.request, ballot.record.envelope)
+    let number = ClientNumber(client: known.client, counter: known.body.counter)
+    if firsts[number] == request { firsts[number] = nil }
+    if !ballot.record.ended { discount(known.client) }
+    requestsOfSource[known.body.source]?.remove(request)
+    if requestsOfSource[known.body.source]?.isEmpty ?? false { requestsOfSource[known.body.source] = nil }
   }
 
   /// The next statement's counter; `records` gets the reservation that must be on disk before the statement leaves.

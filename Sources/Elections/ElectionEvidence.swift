@@ -13,7 +13,11 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
   public var request: String
   /// The client's signed envelope.
   public var envelope: SignedText
-  /// The electors, in the order of the draw.
+  /// What the order of candidates follows from; absent for the default order.
+  public var orderEvidence: [SignedText]?
+  /// One for each epoch after the first; absent in the first.
+  public var handovers: [HandoverText]?
+  /// The electors of the term's epoch, in the order of the draw.
   public var electorate: [String]
   /// The mandate's term.
   public var term: TermText
@@ -36,6 +40,16 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     public var body: String
     /// Base64 of 64 bytes.
     public var signature: String
+  }
+
+  /// The certificate of a handover in text.
+  public struct HandoverText: Codable, Hashable, Sendable {
+    /// The epoch that begins.
+    public var epoch: UInt32
+    /// Its electors.
+    public var electorate: [String]
+    /// A quorum of the electors before, each of which keeps the version that names the electorate.
+    public var words: [SignedText]
   }
 
   /// A term in text.
@@ -62,10 +76,21 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
   ///   - mandate: who manages.
   ///   - snapshot: the newest version in force.
   ///   - acknowledgements: its certificate.
-  public init(mandate: Mandate, snapshot: Signed<Snapshot>? = nil, acknowledgements: [Signed<Acknowledgement>] = []) {
+  ///   - order: what the order of candidates follows from.
+  public init(
+    mandate: Mandate, snapshot: Signed<Snapshot>? = nil, acknowledgements: [Signed<Acknowledgement>] = [],
+    order: [SignedEnvelope] = []
+  ) {
+    orderEvidence = order.isEmpty ? nil : order.map { SignedText($0) }
+    let texts = mandate.succession.handovers.enumerated().map { index, handover in
+      HandoverText(
+        epoch: UInt32(index) + 1, electorate: handover.electorate.members.map(\.description),
+        words: handover.words.map { SignedText($0) })
+    }
+    handovers = texts.isEmpty ? nil : texts
     request = mandate.request.description
     envelope = SignedText(mandate.envelope.envelope)
-    electorate = mandate.envelope.body.electorate.members.map(\.description)
+    electorate = mandate.electorate.members.map(\.description)
     term = TermText(epoch: mandate.term.epoch, number: mandate.term.number)
     manager = mandate.manager.description
     votes = mandate.votes.map { SignedText($0) }

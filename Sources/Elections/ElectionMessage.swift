@@ -5,10 +5,14 @@ import Vocabulary
 /// What peers say to each other about who manages a request. Signed statements in it have been verified, votes inside a ``Mandate``
 /// excepted. A peer sends messages to itself too, when it is an elector of its own request: see ``BallotEffect/send(to:_:)``.
 public enum ElectionMessage: Hashable, Sendable {
-  /// Portal → every elector: elect a manager, or say who it is. With the portal's wall clock.
-  case call(Signed<Envelope>, wall: WallTime)
+  /// Portal → every elector, before a call by sortition: your lot for this draw, please.
+  case lotCall(Bytes32)
+  /// Elector → portal: its lot.
+  case lot(Signed<Lot>)
+  /// Portal → every elector: elect a manager, or say who it is. With the portal's wall clock, and what the order follows from.
+  case call(Signed<Envelope>, wall: WallTime, evidence: [SignedEnvelope] = [])
   /// Elector → the term's candidate, from term 2 on to all electors. `newest` is the version that the vote names; for the candidate.
-  case vote(Signed<Vote>, Signed<Envelope>, newest: MandatedSnapshot?)
+  case vote(Signed<Vote>, Signed<Envelope>, newest: MandatedSnapshot?, evidence: [SignedEnvelope] = [])
   /// Manager → portals, elector → a portal that calls again: this is the manager.
   case elected(Mandate)
   /// Manager → electors: renew my lease. `sent` is the manager's own clock; the mandate for those who may lack it.
@@ -19,6 +23,8 @@ public enum ElectionMessage: Hashable, Sendable {
   case proposal(Signed<Snapshot>, Mandate?)
   /// Elector → manager: kept; others claimed these streams before.
   case acknowledgement(Signed<Acknowledgement>, earlier: [EarlierClaim])
+  /// Manager → old and new electors: the next epoch has begun, from this version; with the certificates of all epochs so far.
+  case handover(MandatedSnapshot, [Handover])
   /// Candidate or manager → electors: not me in this term.
   case decline(Signed<Decline>)
   /// Elector → whoever asked: no, and why.
@@ -26,15 +32,18 @@ public enum ElectionMessage: Hashable, Sendable {
   /// Manager → electors and portals: a quorum keeps the last version.
   case end(RequestID, Term)
 
-  /// The request that it is about.
+  /// The request that it is about; for a lot, which comes before any request has an ID, the draw.
   public var request: RequestID {
     switch self {
-    case .call(let envelope, _): envelope.request
-    case .vote(let vote, _, _): vote.body.request
+    case .lotCall(let draw): RequestID(draw)
+    case .lot(let lot): RequestID(lot.body.draw)
+    case .call(let envelope, _, _): envelope.request
+    case .vote(let vote, _, _, _): vote.body.request
     case .elected(let mandate): mandate.request
     case .heartbeat(let request, _, _, _), .heartbeatAnswer(let request, _, _), .refusal(let request, _),
       .end(let request, _):
       request
+    case .handover(let newest, _): newest.snapshot.body.request
     case .proposal(let snapshot, _): snapshot.body.request
     case .acknowledgement(let acknowledgement, _): acknowledgement.body.request
     case .decline(let decline): decline.body.request
@@ -46,6 +55,8 @@ public enum ElectionMessage: Hashable, Sendable {
 public enum ElectionRefusal: Error, Hashable, Sendable, CustomStringConvertible {
   /// The electorate is not the one it expects; these members of its own draw were left out.
   case implausible(omitted: [NodeID], reason: String)
+  /// The order of candidates does not follow from the evidence; why.
+  case disorder(String)
   /// The client used this counter before, for this request.
   case duplicate(of: Signed<Envelope>)
   /// It promised to support nothing below this term.
@@ -70,6 +81,7 @@ public enum ElectionRefusal: Error, Hashable, Sendable, CustomStringConvertible 
   public var description: String {
     switch self {
     case .implausible(let omitted, let reason): "\(reason); left out: \(omitted.map(\.short).joined(separator: ", "))"
+    case .disorder(let reason): "the order of candidates does not follow from its evidence: \(reason)"
     case .duplicate(let first): "the client used this counter before, for request \(first.request.short)…"
     case .staleTerm(let promised): "it supports nothing below term \(promised)"
     case .expired: "the request has expired"

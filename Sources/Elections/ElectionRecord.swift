@@ -76,6 +76,10 @@ public struct BallotRecord: Hashable, Sendable {
   public var envelope: Signed<Envelope>
   /// Nothing for a lower term is said any more; nil before the first vote.
   public var promised: Term?
+  /// What the order of candidates follows from; empty for the default order, and where a mandate came first.
+  public var orderEvidence: [SignedEnvelope]
+  /// The epochs that have begun after the first, each with its certificate.
+  public var handovers: [Handover] = []
   /// This elector's newest vote.
   public var vote: Signed<Vote>?
   /// The newest version that it acknowledged, or wrote down to acknowledge.
@@ -85,8 +89,9 @@ public struct BallotRecord: Hashable, Sendable {
   /// A tombstone: the service has ended.
   public var ended: Bool
 
-  init(envelope: Signed<Envelope>) {
+  init(envelope: Signed<Envelope>, orderEvidence: [SignedEnvelope] = []) {
     self.envelope = envelope
+    self.orderEvidence = orderEvidence
     claimOrdinals = []
     ended = false
   }
@@ -94,6 +99,10 @@ public struct BallotRecord: Hashable, Sendable {
   init(validating wire: WireBallotRecordFields) throws(InvalidMessage) {
     var verified = VerifiedDigests()
     self.init(envelope: try Signed(signed: wire.envelope, "BallotRecord.envelope", using: &verified))
+    for statement in try Field.list(wire.orderEvidence, "BallotRecord.order_evidence", limit: Limits.electors + 1) {
+      orderEvidence.append(try SignedEnvelope(validating: statement, "BallotRecord.order_evidence"))
+    }
+    handovers = try Handover.list(wire.handovers, "BallotRecord.handovers")
     promised = wire.hasPromised ? try Term(validating: wire.promised, "BallotRecord.promised") : nil
     vote = wire.hasVote ? try Signed(signed: wire.vote, "BallotRecord.vote", using: &verified) : nil
     accepted = wire.hasAccepted ? try MandatedSnapshot(validating: wire.accepted, using: &verified) : nil
@@ -107,6 +116,8 @@ public struct BallotRecord: Hashable, Sendable {
   var wire: WireBallotRecordFields {
     .with {
       $0.envelope = envelope.envelope.wire
+      $0.handovers = handovers.map(\.wire)
+      $0.orderEvidence = orderEvidence.map(\.wire)
       if let promised { $0.promised = promised.wire }
       if let vote { $0.vote = vote.envelope.wire }
       if let accepted { $0.accepted = accepted.wire }

@@ -1,6 +1,8 @@
 import Base
+import Foundation
 import Identity
 import Vocabulary
+import Wire
 
 /// The members that elect and oversee the manager of a request (design §8). Drawn by rendezvous hashing (Thaler and Ravishankar,
 /// 1998) of the source key with equal weights, so that all requests on one source meet the same electors.
@@ -14,6 +16,15 @@ public struct Electorate: Hashable, Sendable {
   public init?(_ members: [NodeID]) {
     guard (1...Limits.electors).contains(members.count), Set(members).count == members.count else { return nil }
     self.members = members
+  }
+
+  /// An electorate as the wire has it; nil when empty.
+  init?(validating wire: [Data], _ field: String) throws(InvalidMessage) {
+    guard !wire.isEmpty else { return nil }
+    var members: [NodeID] = []
+    for node in try Field.list(wire, field, limit: Limits.electors) { members.append(try Field.node(node, field)) }
+    guard let electorate = Electorate(members) else { throw InvalidMessage(field, "names someone twice") }
+    self = electorate
   }
 
   /// The `size` highest draws among `candidates`, all of them when they are fewer; nil when there are none.

@@ -24,11 +24,13 @@ public struct Envelope: Statement {
   public var issued: WallTime
   /// After this, and the tolerated skew, nobody heeds the request.
   public var notAfter: WallTime
+  /// The order of candidates, where it is not the default; see ``Signed/order``.
+  public var order: CandidateOrder?
 
   /// See the properties.
   public init(
     document: [UInt8], counter: UInt64, source: SourceKey, electorate: Electorate, portal: NodeID, issued: WallTime,
-    notAfter: WallTime
+    notAfter: WallTime, order: CandidateOrder? = nil
   ) {
     self.document = document
     self.counter = counter
@@ -37,6 +39,7 @@ public struct Envelope: Statement {
     self.portal = portal
     self.issued = issued
     self.notAfter = notAfter
+    self.order = order
   }
 
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
@@ -45,12 +48,8 @@ public struct Envelope: Statement {
       throw InvalidMessage(
         "Envelope.document", "\(wire.document.count) bytes where at most \(Limits.requestBytes) are allowed")
     }
-    var members: [NodeID] = []
-    for node in try Field.list(wire.electorate, "Envelope.electorate", limit: Limits.electors) {
-      members.append(try Field.node(node, "Envelope.electorate"))
-    }
-    guard let electorate = Electorate(members) else {
-      throw InvalidMessage("Envelope.electorate", "empty, or names someone twice")
+    guard let electorate = try Electorate(validating: wire.electorate, "Envelope.electorate") else {
+      throw InvalidMessage("Envelope.electorate", "empty")
     }
     let lifetime = Duration.milliseconds(
       try Field.number(wire.notAfterMs &- wire.issuedMs, "Envelope.not_after", in: 0...1 << 40))
@@ -62,7 +61,25 @@ public struct Envelope: Statement {
       document: Array(wire.document), counter: wire.counter,
       source: SourceKey(try Field.bytes32(wire.source, "Envelope.source")),
       electorate: electorate, portal: try Field.node(wire.portal, "Envelope.portal"),
-      issued: WallTime(milliseconds: wire.issuedMs), notAfter: WallTime(milliseconds: wire.notAfterMs))
+      issued: WallTime(milliseconds: wire.issuedMs), notAfter: WallTime(milliseconds: wire.notAfterMs),
+      order: try Envelope.order(wire, electorate))
+  }
+
+  private static func order(
+    _ wire: WireEnvelopeStatement, _ electorate: Electorate
+  ) throws(InvalidMessage) -> CandidateOrder? {
+    guard !wire.strategy.isEmpty else { return nil }
+    guard let strategy = ElectionStrategy(rawValue: wire.strategy), strategy.isOrder, strategy != .rendezvous else {
+      throw InvalidMessage(
+        "Envelope.strategy", "“\(wire.strategy.prefix(64))” is not an order of candidates with evidence")
+    }
+    let places = wire.order.map(Int.init)
+    guard places.sorted() == Array(0..<electorate.size) else {
+      throw InvalidMessage("Envelope.order", "does not name each elector once")
+    }
+    return CandidateOrder(
+      strategy: strategy, places: places,
+      evidence: try Field.bytes32(wire.orderEvidence, "Envelope.order_evidence"))
   }
 
   /// The bytes to sign.
@@ -75,6 +92,11 @@ public struct Envelope: Statement {
       $0.portal = portal.data
       $0.issuedMs = issued.milliseconds
       $0.notAfterMs = notAfter.milliseconds
+      if let order {
+        $0.strategy = order.strategy.rawValue
+        $0.order = Data(order.places.map(UInt8.init))
+        $0.orderEvidence = order.evidence.data
+      }
     }.wireBytes
   }
 }

@@ -16,9 +16,9 @@ public struct EvidenceCheck: Hashable, Sendable {
   }
 
   /// What does not hold; empty for good evidence.
-  public private(set) var findings: [Finding] = []
+  public internal(set) var findings: [Finding] = []
   /// What was checked and found good, for people.
-  public private(set) var confirmed: [String] = []
+  public internal(set) var confirmed: [String] = []
   /// Names the roster that the electorate was checked against; nil without one.
   public private(set) var rosterDigest: Bytes32?
 
@@ -39,21 +39,26 @@ public struct EvidenceCheck: Hashable, Sendable {
   ///   - roster: the overlay's members at the time, in any order; nil when unknown.
   public init(_ evidence: ElectionEvidence, roster: [NodeID]? = nil) {
     guard let envelope = checkEnvelope(evidence) else { return }
+    checkOrder(evidence, envelope)
+    guard let succession = checkHandovers(evidence, envelope) else { return }
+    if evidence.electorate != succession.electorate.members.map(\.description) {
+      findings.append(Finding(part: "electorate", problem: "not the one of epoch \(succession.epoch)"))
+    }
     let term = Term(epoch: evidence.term.epoch, evidence.term.number)
-    guard let manager = envelope.body.electorate.candidate(of: envelope.request, in: term) else {
+    guard let manager = succession.candidate(in: term) else {
       findings.append(Finding(part: "term", problem: "nobody stands in term \(term)"))
       return
     }
     if evidence.manager != manager.description {
       findings.append(Finding(part: "manager", problem: "the candidate of term \(term) is \(manager)"))
     }
-    checkVotes(evidence, envelope, term, manager)
-    checkSnapshot(evidence, envelope, term, manager)
+    checkVotes(evidence, succession, term, manager)
+    checkSnapshot(evidence, succession, term, manager)
     checkAssignments(evidence, manager)
-    if let roster { checkRoster(roster, envelope) }
+    if let roster { checkRoster(roster, succession) }
   }
 
-  private mutating func find(_ part: String, _ check: () throws(InvalidMessage) -> Void) {
+  mutating func find(_ part: String, _ check: () throws(InvalidMessage) -> Void) {
     do { try check() } catch { findings.append(Finding(part: part, problem: "\(error.field): \(error.reason)")) }
   }
 
@@ -71,9 +76,6 @@ public struct EvidenceCheck: Hashable, Sendable {
     if evidence.request != envelope.request.description {
       findings.append(Finding(part: "request", problem: "the envelope's digest is \(envelope.request)"))
     }
-    if evidence.electorate != envelope.body.electorate.members.map(\.description) {
-      findings.append(Finding(part: "electorate", problem: "not the one that the client signed"))
-    }
     confirmed.append("request \(envelope.request.short)… signed by \(envelope.client.short)…")
     return envelope
   }
@@ -81,9 +83,9 @@ public struct EvidenceCheck: Hashable, Sendable {
   // MARK: The mandate
 
   private mutating func checkVotes(
-    _ evidence: ElectionEvidence, _ envelope: Signed<Envelope>, _ term: Term, _ manager: NodeID
+    _ evidence: ElectionEvidence, _ succession: Succession, _ term: Term, _ manager: NodeID
   ) {
-    let electorate = envelope.body.electorate
+    let (electorate, envelope) = (succession.electorate, succession.envelope)
     var voters: OrderedSet<NodeID> = []
     for (index, text) in evidence.votes.enumerated() {
       find("votes[\(index)]") { () throws(InvalidMessage) in
@@ -112,8 +114,9 @@ public struct EvidenceCheck: Hashable, Sendable {
   // MARK: The version in force
 
   private mutating func checkSnapshot(
-    _ evidence: ElectionEvidence, _ envelope: Signed<Envelope>, _ term: Term, _ manager: NodeID
+    _ evidence: ElectionEvidence, _ succession: Succession, _ term: Term, _ manager: NodeID
   ) {
+    let (electorate, envelope) = (succession.electorate, succession.envelope)
     guard let text = evidence.snapshot else {
       if !evidence.acknowledgements.isEmpty {
         findings.append(Finding(part: "acknowledgements", problem: "there is no snapshot that they could be for"))
@@ -133,13 +136,13 @@ public struct EvidenceCheck: Hashable, Sendable {
     for (index, text) in evidence.acknowledgements.enumerated() {
       find("acknowledgements[\(index)]") { () throws(InvalidMessage) in
         let word: Signed<Acknowledgement> = try Signed(verifying: try text.parsed("acknowledgement"))
-        guard envelope.body.electorate.contains(word.signer), word.body.request == envelope.request,
+        guard electorate.contains(word.signer), word.body.request == envelope.request,
           word.body.mark == snapshot.mark
         else { throw InvalidMessage("body", "not an elector's word on this snapshot") }
         guard keepers.append(word.signer).inserted else { throw InvalidMessage("signer", "stands twice") }
       }
     }
-    let quorum = envelope.body.electorate.quorum
+    let quorum = electorate.quorum
     if keepers.count < quorum {
       findings.append(
         Finding(part: "acknowledgements", problem: "\(keepers.count) good ones where \(quorum) make a quorum"))
@@ -172,14 +175,14 @@ public struct EvidenceCheck: Hashable, Sendable {
 
   // MARK: The roster
 
-  private mutating func checkRoster(_ roster: [NodeID], _ envelope: Signed<Envelope>) {
+  private mutating func checkRoster(_ roster: [NodeID], _ succession: Succession) {
     let members = OrderedSet(roster.sorted())
     rosterDigest = Digest.of(members.flatMap(\.bytes), kind: "roster")
     // Everybody on a roster counts as known long enough.
     let view = MemberView(members.map { MemberView.Member(id: $0, knownSince: .zero) })
     do {
       try view.checkPlausibility(
-        of: envelope.body.electorate, for: envelope.body.source, at: .zero + Limits.settledMember)
+        of: succession.electorate, for: succession.envelope.body.source, at: .zero + Limits.settledMember)
       confirmed.append("electorate plausible for a roster of \(members.count)")
     } catch {
       let omitted = error.omitted.map { "\($0.short)…" }.joined(separator: ", ")

@@ -17,12 +17,21 @@ extension Limits {
   public static let longestElectionPatience = Duration.seconds(8)
   /// The first repetition of a call; doubles up to ten times as much.
   public static let callRepetition = Duration.milliseconds(200)
+  /// A portal that has all lots but f waits no longer than this for the rest, and a round trip.
+  public static let lotPatience = Duration.milliseconds(100)
+  /// A measurement that an order of candidates follows from is at most so far from the request's time: nodes publish every 10 s, and
+  /// gossip takes a few more.
+  public static let bearingAge = Duration.seconds(60)
   /// A portal gives up on an election after this long: two full rounds of three candidates, each silent.
   public static let callPatience = Duration.seconds(15)
   /// How long a manager waits for the one elector whose order of claims decides, once it has its quorum.
   public static let claimPatience = Duration.milliseconds(150)
   /// How long a manager goes on telling electors of the end, for those that were away.
   public static let endNotices = 8
+  /// Electorates of one request: each is a certificate of some 2 KB that every mandate carries.
+  public static let epochs = 64
+  /// A manager whose handover no quorum keeps makes way after this: views of who is alive agree within seconds.
+  public static let handoverPatience = Duration.seconds(10)
   /// A request lives at most this long; a longer service is renewed.
   public static let requestLifetime = Duration.seconds(7 * 24 * 3_600)
   /// Requests that one peer keeps ballots of: a few kilobytes each.

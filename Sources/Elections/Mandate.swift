@@ -7,8 +7,12 @@ import Wire
 /// The quorum's signatures that make a candidate the manager of a request for a term. It travels with every assignment and is checked
 /// by whoever is asked to obey. Holding one says nothing yet: ``verify(using:)`` does.
 public struct Mandate: Hashable, Sendable {
-  /// What the client signed: request and electorate.
-  public let envelope: Signed<Envelope>
+  /// What the client signed, and how the electorate of the term's epoch came to be.
+  public let succession: Succession
+  /// What the client signed: the request, and the electorate of epoch 0.
+  public var envelope: Signed<Envelope> { succession.envelope }
+  /// Who elects in the term's epoch.
+  public var electorate: Electorate { succession.electorate }
   /// The term that the votes are for.
   public let term: Term
   /// The votes, not yet checked.
@@ -20,17 +24,16 @@ public struct Mandate: Hashable, Sendable {
 
   /// - Parameters:
   ///   - envelope: what the client signed.
+  ///   - handovers: one for each epoch up to the term's.
   ///   - term: from 1.
   ///   - votes: signed ``Vote``s, checked by ``verify(using:)``.
-  public init?(envelope: Signed<Envelope>, term: Term, votes: [SignedEnvelope]) {
-    let request = envelope.request
-    guard votes.count <= Limits.electors, let manager = envelope.body.electorate.candidate(of: request, in: term) else {
-      return nil
-    }
-    self.envelope = envelope
+  public init?(envelope: Signed<Envelope>, handovers: [Handover] = [], term: Term, votes: [SignedEnvelope]) {
+    let succession = Succession(envelope, handovers)
+    guard votes.count <= Limits.electors, let manager = succession.candidate(in: term) else { return nil }
+    self.succession = succession
     self.term = term
     self.votes = votes
-    self.request = request
+    request = envelope.request
     self.manager = manager
   }
 
@@ -41,9 +44,10 @@ public struct Mandate: Hashable, Sendable {
     return Digest.of(request.hash.bytes + marks + votes.flatMap(\.signature.bytes), kind: "mandate")
   }
 
-  /// Checks that a quorum of the electorate voted for this request, term and manager: one signature check a vote.
+  /// Checks that a quorum of the electorate voted for this request, term and manager, and that the electorate was handed to it: one
+  /// signature check a vote.
   public func verify(using verified: inout VerifiedDigests) throws(MandateFault) {
-    let electorate = envelope.body.electorate
+    try succession.verify(using: &verified)
     guard votes.count >= electorate.quorum else { throw .noQuorum(found: votes.count, needed: electorate.quorum) }
     var voters = Set<NodeID>()
     for cast in votes {
@@ -71,7 +75,7 @@ public struct Mandate: Hashable, Sendable {
     guard envelope.body.notAfter + Limits.clockSkew >= wall else { throw .expired(envelope.body.notAfter) }
     try verify(using: &verified)
     do {
-      try view.checkPlausibility(of: envelope.body.electorate, for: envelope.body.source, at: now)
+      try view.checkPlausibility(of: electorate, for: envelope.body.source, at: now)
     } catch { throw .implausibleElectorate(error) }
   }
 
@@ -98,6 +102,8 @@ public enum MandateFault: Error, Hashable, Sendable, CustomStringConvertible {
   case notTheManager(NodeID, manager: NodeID)
   /// The request ended by this time.
   case expired(WallTime)
+  /// The electorate of this epoch was not handed to it.
+  case handover(to: UInt32, HandoverFault)
   /// This node would have expected other electors.
   case implausibleElectorate(Implausible)
 
@@ -109,6 +115,7 @@ public enum MandateFault: Error, Hashable, Sendable, CustomStringConvertible {
     case .otherTerm(let term): "it is of term \(term)"
     case .notTheManager(let node, let manager): "it makes \(manager.short)… the manager, not \(node.short)…"
     case .expired(let time): "the request expired at \(time.milliseconds) ms"
+    case .handover(let epoch, let fault): "the handover to epoch \(epoch): \(fault)"
     case .implausibleElectorate(let why): "the electorate is implausible: \(why)"
     }
   }

@@ -24,13 +24,16 @@ public struct Snapshot: Statement {
   public var state: [UInt8]
   /// The streams that this request starts, and where.
   public var claims: [Claim]
+  /// Who elects in the next epoch: in the version that ends an epoch, nil in all others.
+  public var successors: Electorate?
 
   /// The label of a service's last snapshot.
   public static let ended = "ended"
 
   /// See the properties.
   public init(
-    request: RequestID, term: Term, sequence: UInt64, version: UInt64, label: String, state: [UInt8], claims: [Claim]
+    request: RequestID, term: Term, sequence: UInt64, version: UInt64, label: String, state: [UInt8], claims: [Claim],
+    successors: Electorate? = nil
   ) {
     self.request = request
     self.term = term
@@ -39,6 +42,7 @@ public struct Snapshot: Statement {
     self.label = label
     self.state = state
     self.claims = claims
+    self.successors = successors
   }
 
   /// Whether nothing follows.
@@ -58,7 +62,8 @@ public struct Snapshot: Statement {
       request: RequestID(try Field.bytes32(wire.request, "Snapshot.request")),
       term: try Term(validating: wire.term, "Snapshot.term"),
       sequence: try Field.number(wire.sequence, "Snapshot.sequence", in: 1...1 << 62), version: wire.version,
-      label: try Field.text(wire.label, "Snapshot.label", limit: 64), state: Array(wire.state), claims: claims)
+      label: try Field.text(wire.label, "Snapshot.label", limit: 64), state: Array(wire.state), claims: claims,
+      successors: try Electorate(validating: wire.successors, "Snapshot.successors"))
   }
 
   /// The bytes to sign.
@@ -70,6 +75,7 @@ public struct Snapshot: Statement {
       $0.version = version
       $0.label = label
       $0.state = Data(state)
+      $0.successors = (successors?.members ?? []).map(\.data)
       $0.claims = claims.map { claim in
         .with {
           $0.stream = claim.stream.hash.data
@@ -116,8 +122,15 @@ public struct SnapshotDraft: Hashable, Sendable {
   public var state: [UInt8]
   /// The streams that this request starts, and where; at most ``Limits/claims``.
   public var claims: [Claim]
+  /// Who elects in the next epoch; for the room itself.
+  var successors: Electorate?
   /// See the properties.
   public init(version: UInt64, label: String, state: [UInt8], claims: [Claim] = []) {
+    self.init(version: version, label: label, state: state, claims: claims, successors: nil)
+  }
+
+  init(version: UInt64, label: String, state: [UInt8], claims: [Claim], successors: Electorate?) {
+    self.successors = successors
     self.version = version
     self.label = label
     self.state = state

@@ -8,6 +8,8 @@ public struct Standing: Hashable, Sendable {
   public var request: RequestID
   /// Its electors, in the order of the draw.
   public var electorate: Electorate
+  /// What made the order of candidates.
+  public var strategy: ElectionStrategy
   /// The order in which they become candidates.
   public var order: [NodeID]
   /// The term that this elector promised, or the manager's as this portal knows it; nil before the first vote.
@@ -37,12 +39,13 @@ extension Ballots {
   public func standing(of request: RequestID, at now: Instant) -> Standing? {
     guard let envelope = envelope(of: request) else { return nil }
     let (tenure, ballot, mandate) = (tenures[request], ballots[request], mandate(of: request))
-    let electorate = envelope.body.electorate
+    let electorate = ballot?.electorate ?? mandate?.electorate ?? envelope.body.electorate
     let answering =
       tenure.map { tenure in tenure.renewed.values.count { now - $0 <= Limits.managerLease } }
       ?? electorate.members.count { view.isAlive($0) }
     return Standing(
-      request: request, electorate: electorate, order: ballot?.order ?? electorate.order(of: request),
+      request: request, electorate: electorate, strategy: envelope.body.strategy,
+      order: ballot?.order ?? envelope.order,
       term: ballot?.record.promised ?? mandate?.term, manager: mandate?.manager, isManagedHere: tenure != nil,
       isFrozen: tenure?.isFrozen ?? false, answering: answering, hasEnded: ballot?.record.ended ?? false)
   }
@@ -71,6 +74,8 @@ extension Ballots {
     let certificate = tenure?.proposal.flatMap { proposal in
       proposal.isAccepted ? (proposal.snapshot, proposal.answers.values.map(\.statement)) : nil
     }
-    return ElectionEvidence(mandate: mandate, snapshot: certificate?.0, acknowledgements: certificate?.1 ?? [])
+    return ElectionEvidence(
+      mandate: mandate, snapshot: certificate?.0, acknowledgements: certificate?.1 ?? [],
+      order: ballots[request]?.record.orderEvidence ?? [])
   }
 }

@@ -85,13 +85,18 @@ public struct Acknowledgement: Statement {
   public var request: RequestID
   /// What is kept.
   public var mark: SnapshotMark
+  /// Who elects in the next epoch, where the version names them: a quorum of such words is the certificate of a ``Handover``.
+  public var successors: Electorate?
   /// Rises with every statement of this elector.
   public var counter: UInt64
   /// Of the elector's store.
   public var generation: UInt64
 
   /// See the properties.
-  public init(request: RequestID, mark: SnapshotMark, counter: UInt64, generation: UInt64) {
+  public init(
+    request: RequestID, mark: SnapshotMark, successors: Electorate? = nil, counter: UInt64, generation: UInt64
+  ) {
+    self.successors = successors
     self.request = request
     self.mark = mark
     self.counter = counter
@@ -104,7 +109,8 @@ public struct Acknowledgement: Statement {
       term: try Term(validating: wire.term, "Acknowledgement.term"), sequence: wire.sequence,
       digest: try Field.bytes32(wire.snapshot, "Acknowledgement.snapshot"))
     self.init(
-      request: RequestID(try Field.bytes32(wire.request, "Acknowledgement.request")), mark: mark, counter: wire.counter,
+      request: RequestID(try Field.bytes32(wire.request, "Acknowledgement.request")), mark: mark,
+      successors: try Electorate(validating: wire.successors, "Acknowledgement.successors"), counter: wire.counter,
       generation: wire.generation)
   }
 
@@ -115,6 +121,7 @@ public struct Acknowledgement: Statement {
       $0.term = mark.term.wire
       $0.sequence = mark.sequence
       $0.snapshot = mark.digest.data
+      $0.successors = (successors?.members ?? []).map(\.data)
       $0.counter = counter
       $0.generation = generation
     }.wireBytes

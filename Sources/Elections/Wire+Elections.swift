@@ -11,15 +11,19 @@ extension ElectionMessage {
   /// Checks a received message; `verified` remembers good signatures, so that a repeated envelope costs a hash.
   public init(validating wire: WireElectionMessage, using verified: inout VerifiedDigests) throws(InvalidMessage) {
     switch wire.body {
+    case .lotCall(let call): self = .lotCall(try Field.bytes32(call.draw, "ElectionLotCall.draw"))
+    case .lot(let answer): self = .lot(try Signed(signed: answer.lot, "ElectionLot.lot", using: &verified))
     case .call(let call):
       self = .call(
         try Signed(signed: call.envelope, "ElectionCall.envelope", using: &verified),
-        wall: WallTime(milliseconds: call.wallMs))
+        wall: WallTime(milliseconds: call.wallMs),
+        evidence: try evidence(call.orderEvidence, "ElectionCall.order_evidence"))
     case .vote(let cast):
       self = .vote(
         try Signed(signed: cast.vote, "ElectionVote.vote", using: &verified),
         try Signed(signed: cast.envelope, "ElectionVote.envelope", using: &verified),
-        newest: cast.hasNewest ? try MandatedSnapshot(validating: cast.newest, using: &verified) : nil)
+        newest: cast.hasNewest ? try MandatedSnapshot(validating: cast.newest, using: &verified) : nil,
+        evidence: try evidence(cast.orderEvidence, "ElectionVote.order_evidence"))
     case .elected(let mandate): self = .elected(try Mandate(validating: mandate, using: &verified))
     case .heartbeat(let beat):
       self = .heartbeat(
@@ -58,6 +62,10 @@ extension ElectionMessage {
       self = .end(
         try RequestID(validating: end.request, "ElectionEnd.request"),
         try Term(validating: end.term, "ElectionEnd.term"))
+    case .handover(let handover):
+      self = .handover(
+        try MandatedSnapshot(validating: handover.newest, using: &verified),
+        try Handover.list(handover.handovers, "ElectionHandover.handovers"))
     case nil: throw InvalidMessage("ElectionMessage.body", "empty, or of a newer version")
     }
   }
@@ -66,13 +74,17 @@ extension ElectionMessage {
   public var wire: WireElectionMessage {
     .with { message in
       switch self {
-      case .call(let envelope, let wall):
+      case .lotCall(let draw): message.lotCall = .with { $0.draw = draw.data }
+      case .lot(let lot): message.lot = .with { $0.lot = lot.envelope.wire }
+      case .call(let envelope, let wall, let evidence):
         message.call = .with {
           $0.envelope = envelope.envelope.wire
           $0.wallMs = wall.milliseconds
+          $0.orderEvidence = evidence.map(\.wire)
         }
-      case .vote(let vote, let envelope, let newest):
+      case .vote(let vote, let envelope, let newest, let evidence):
         message.vote = .with {
+          $0.orderEvidence = evidence.map(\.wire)
           $0.vote = vote.envelope.wire
           $0.envelope = envelope.envelope.wire
           if let newest { $0.newest = newest.wire }
@@ -101,6 +113,11 @@ extension ElectionMessage {
           $0.acknowledgement = acknowledgement.envelope.wire
           $0.earlier = earlier.map(\.wire)
         }
+      case .handover(let newest, let handovers):
+        message.handover = .with {
+          $0.newest = newest.wire
+          $0.handovers = handovers.map(\.wire)
+        }
       case .decline(let decline): message.decline = .with { $0.decline = decline.envelope.wire }
       case .refusal(let request, let refusal):
         message.refusal = refusal.wire
@@ -124,6 +141,7 @@ extension ElectionRefusal {
         omitted.append(try Field.node(node, "ElectionRefusal.nodes"))
       }
       self = .implausible(omitted: omitted, reason: try Field.text(wire.detail, "ElectionRefusal.detail", limit: 512))
+    case "disorder": self = .disorder(try Field.text(wire.detail, "ElectionRefusal.detail", limit: 512))
     case "duplicate":
       self = .duplicate(of: try Signed(signed: wire.envelope, "ElectionRefusal.envelope", using: &verified))
     case "staleTerm": self = .staleTerm(promised: try Term(validating: wire.term, "ElectionRefusal.term"))
@@ -143,6 +161,7 @@ extension ElectionRefusal {
   public var kind: String {
     switch self {
     case .implausible: "implausible"
+    case .disorder: "disorder"
     case .duplicate: "duplicate"
     case .staleTerm: "staleTerm"
     case .expired: "expired"
@@ -163,6 +182,7 @@ extension ElectionRefusal {
       case .implausible(let omitted, let reason):
         $0.nodes = omitted.map(\.data)
         $0.detail = reason
+      case .disorder(let reason): $0.detail = String(reason.prefix(500))
       case .duplicate(let first): $0.envelope = first.envelope.wire
       case .staleTerm(let term), .electing(let term): $0.term = term.wire
       case .clockSkew(let wall): $0.wallMs = wall.milliseconds
@@ -179,7 +199,10 @@ extension Mandate {
       votes.append(try SignedEnvelope(validating: vote, "Mandate.votes"))
     }
     let envelope: Signed<Envelope> = try Signed(signed: wire.envelope, "Mandate.envelope", using: &verified)
-    guard let mandate = Mandate(envelope: envelope, term: try Term(validating: wire.term, "Mandate.term"), votes: votes)
+    guard
+      let mandate = Mandate(
+        envelope: envelope, handovers: try Handover.list(wire.handovers, "Mandate.handovers"),
+        term: try Term(validating: wire.term, "Mandate.term"), votes: votes)
     else {
       throw InvalidMessage("Mandate.term", "nobody stands in it")
     }
@@ -191,6 +214,7 @@ extension Mandate {
       $0.envelope = envelope.envelope.wire
       $0.term = term.wire
       $0.votes = votes.map(\.wire)
+      $0.handovers = succession.handovers.map(\.wire)
     }
   }
 }
@@ -217,6 +241,15 @@ extension EarlierClaim {
       $0.node = claim.node.data
     }
   }
+}
+
+/// What an order of candidates follows from: lengths are checked here, the rest by ``Signed/checkOrder(against:using:)``.
+private func evidence(_ wire: [WireSignedBytes], _ field: String) throws(InvalidMessage) -> [SignedEnvelope] {
+  var statements: [SignedEnvelope] = []
+  for statement in try Field.list(wire, field, limit: Limits.electors + 1) {
+    statements.append(try SignedEnvelope(validating: statement, field))
+  }
+  return statements
 }
 
 extension Signed {

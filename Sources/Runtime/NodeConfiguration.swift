@@ -1,5 +1,6 @@
 import Base
 import Composition
+import Elections
 import Foundation
 import Identity
 import Vocabulary
@@ -34,6 +35,8 @@ public struct NodeConfiguration: Sendable {
   public var up: Int64?
   /// Cap on receiving, bits a second; nil = what is measured.
   public var down: Int64?
+  /// How managers are found for requests that come in here.
+  public var election = ElectionStrategy.rendezvous
   /// A file of JSON lines, one an event; nil = none.
   public var trace: String?
   /// error, warning, info or debug.
@@ -106,6 +109,7 @@ extension NodeConfiguration {
       "memory": { c, s throws(ConfigurationError) in c.memory = try s.bytes() },
       "up": { c, s throws(ConfigurationError) in c.up = try s.rate() },
       "down": { c, s throws(ConfigurationError) in c.down = try s.rate() },
+      "election": { c, s throws(ConfigurationError) in c.election = try s.election() },
       "trace": { c, s throws(ConfigurationError) in c.trace = try s.path() },
       "log": { c, s throws(ConfigurationError) in c.log = try s.word(of: ["error", "warning", "info", "debug"]) },
     ]
@@ -217,6 +221,20 @@ struct Setting {
       throw ConfigurationError(place, "“\(value)” where one of \(words.joined(separator: ", ")) was expected")
     }
     return value
+  }
+  func election() throws(ConfigurationError) -> ElectionStrategy {
+    let value = try text()
+    let orders = ElectionStrategy.orders.map(\.rawValue).joined(separator: ", ")
+    guard let strategy = ElectionStrategy(rawValue: value) else {
+      throw ConfigurationError(place, "“\(value)” where one of \(orders) was expected")
+    }
+    guard strategy.isOrder else {
+      throw ConfigurationError(
+        place,
+        "“\(value)” (\(strategy.safety.rawValue)) is for comparison only, no peer runs it; one of \(orders) was expected"
+      )
+    }
+    return strategy
   }
   func address() throws(ConfigurationError) -> PeerAddress {
     let value = try text()

@@ -44,7 +44,9 @@ public enum Peer {
       machineCores: Double(MachineReader.cores), memory: configuration.memory ?? MachineReader.memory / 2,
       upCap: configuration.up ?? 0, downCap: configuration.down ?? 0)
     let settings = NodeSettings(
-      address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer, identityIsNew: isFirstStart
+      address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer,
+      identityIsNew: isFirstStart,
+      election: configuration.election
     )
     let journal = try EventJournal(trace: configuration.trace)
     let peer: PeerLoop = try await loop.submit {

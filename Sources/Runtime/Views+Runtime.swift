@@ -28,7 +28,7 @@ extension ServiceView {
       id: "\(request)", state: ServiceState(wire.state, frozen: wire.frozen), ageSeconds: max(0, age),
       request: document,
       portal: mandate.map { "\($0.envelope.body.portal)" } ?? "\(peer.keys.id)",
-      electorate: mandate.map { $0.envelope.body.electorate.members.map { "\($0)" } } ?? [])
+      electorate: mandate.map { $0.electorate.members.map { "\($0)" } } ?? [])
     heardSecondsAgo = report.age.seconds
     manager = Bytes32(wire.manager).map { "\(NodeID($0))" }
     term = wire.hasTerm ? "\(Term(wire.term))" : nil
@@ -179,7 +179,7 @@ extension OverlayStatus {
       warnings.append("no fault is tolerated: the loss of one elector would freeze services")
     }
     for service in peer.node.services where service.report.wire.state == "running" {
-      guard let electors = service.report.mandate?.envelope.body.electorate else { continue }
+      guard let electors = service.report.mandate?.electorate else { continue }
       let alive = electors.members.count { $0 == peer.keys.id || peer.node.member($0)?.isMember == true }
       if alive == electors.quorum {
         warnings.append("one more loss among its electors would freeze service \(service.request.short)…")
@@ -232,8 +232,10 @@ extension Portal.MemberView {
 extension ElectionView {
   init?(_ request: RequestID, _ report: ServiceReport) {
     guard let mandate = report.mandate else { return nil }
-    let electorate = mandate.envelope.body.electorate
-    var evidence = ElectionEvidence(mandate: mandate)
+    let electorate = mandate.electorate
+    // The manager's own evidence has more: the version in force with its certificate, what the order follows from.
+    let told = try? ElectionEvidence(json: report.wire.evidence)
+    var evidence = told?.request == "\(request)" ? told! : ElectionEvidence(mandate: mandate)
     for assignment in report.wire.assignments {
       if let envelope = try? SignedEnvelope(validating: assignment, "assignment") {
         evidence.append(envelope, kind: "assignment")
@@ -244,9 +246,10 @@ extension ElectionView {
     do { try mandate.verify(using: &verified) } catch { fault = "\(error)" }
     let json = (try? JSONDecoder().decode(JSONValue.self, from: evidence.json())) ?? .null
     self.init(
-      request: "\(request)", strategy: "rendezvous", epoch: Int(mandate.term.epoch), term: "\(mandate.term)",
+      request: "\(request)", strategy: mandate.envelope.body.strategy.rawValue,
+      safety: mandate.envelope.body.strategy.safety.rawValue, epoch: Int(mandate.term.epoch), term: "\(mandate.term)",
       manager: "\(mandate.manager)",
-      electorate: electorate.order(of: request).map { "\($0)" },
+      electorate: mandate.succession.order.map { "\($0)" },
       tolerance: ToleranceView(k: electorate.size, f: electorate.faults, quorum: electorate.quorum),
       votes: mandate.votes.map {
         VoteView(

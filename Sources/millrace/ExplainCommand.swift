@@ -21,7 +21,8 @@ struct ExplainCommand: AsyncParsableCommand {
     let explanation = try await client.explanation(id)
     if peer.json { return try Print.json(Whole(election: election, explanation: explanation)) }
 
-    Print.line("election (\(election.strategy)), epoch \(election.epoch), term \(election.term)")
+    Print.line(
+      "election (\(election.strategy), safety \(election.safety)), epoch \(election.epoch), term \(election.term)")
     Print.line("  electorate, in candidate order: " + election.electorate.map(Form.node).joined(separator: " "))
     let tolerance = election.tolerance
     Print.line(

@@ -12,6 +12,7 @@ struct NodeCommand: AsyncParsableCommand {
   @Option(help: "ADDRESS:PORT for HTTP.") var portal: String?
   @Option(help: "HOST:PORT#NODEID to join through; may be repeated.") var join: [String] = []
   @Option(help: "A directory of media files to offer.") var share: String?
+  @Option(help: "rendezvous, sortition, nearest or leastLoaded: who stands first in an election.") var election: String?
   @Option(help: "A file for the trace, one JSON line an event.") var trace: String?
   @Option(help: "error, warning, info or debug.") var log: String?
 
@@ -23,7 +24,7 @@ struct NodeCommand: AsyncParsableCommand {
       try made.read(environment: Environment.all)
       for (flag, value) in [
         ("--overlay", overlay), ("--data", data), ("--listen", listen), ("--portal", portal), ("--share", share),
-        ("--trace", trace), ("--log", log),
+        ("--election", election), ("--trace", trace), ("--log", log),
       ] {
         if let value { try made.read(flag: flag, value) }
       }

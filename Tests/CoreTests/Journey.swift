@@ -1,5 +1,6 @@
 import Base
 import Composition
+import Elections
 import Foundation
 import Identity
 import Testing
@@ -24,8 +25,8 @@ struct Journey {
   private(set) var asked = Instant.zero
 
   /// Everybody knows everybody and what they offer.
-  init(seed: UInt64) throws {
-    world = World(seed: seed, offers: Journey.offers)
+  init(seed: UInt64, election: ElectionStrategy = .rendezvous) throws {
+    world = World(seed: seed, offers: Journey.offers, election: election)
     world.joinAll()
     world.run(for: .seconds(15))
     for peer in world.peers {

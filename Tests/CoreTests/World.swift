@@ -1,5 +1,6 @@
 import Base
 import Composition
+import Elections
 import Identity
 import Measurements
 import Sessions
@@ -82,7 +83,7 @@ struct World {
   private struct PairName: Hashable { var (low, high) = (0, 0) }
 
   /// - Parameter offers: for each peer what it offers; as many peers.
-  init(seed: UInt64, offers: [[String]]) {
+  init(seed: UInt64, offers: [[String]], election: ElectionStrategy = .rendezvous) {
     random = SeededRandom(seed: seed)
     for (number, components) in offers.enumerated() {
       let keys = KeyPair(seed: Digest.of("\(seed)/\(number)".utf8.map { $0 }, kind: "world"))
@@ -90,7 +91,7 @@ struct World {
         address: PeerAddress(host: "10.0.0.\(number + 1)", port: 7400), portal: "http://10.0.0.\(number + 1):7480",
         offer: NodeOffer(
           components: components, slots: 8, cores: 4, machineCores: 4, memory: 4 << 30, upCap: 1_000_000_000,
-          downCap: 1_000_000_000), identityIsNew: true)
+          downCap: 1_000_000_000), identityIsNew: true, election: election)
       peers.append(
         Peer(
           keys: keys, settings: settings,

@@ -11,8 +11,10 @@ extension Overlay {
 
   func describe(_ message: ElectionMessage) -> String {
     switch message {
+    case .lotCall: "asks for a lot"
+    case .lot: "lot"
     case .call: "call"
-    case .vote(let vote, _, let newest):
+    case .vote(let vote, _, let newest, _):
       "vote for \(who(vote.body.candidate)), term \(vote.body.term), newest \(vote.body.newest?.description ?? "none")"
         + (newest == nil ? "" : ", with it")
     case .elected(let mandate): "elected \(who(mandate.manager)), term \(mandate.term), \(mandate.votes.count) votes"
@@ -22,6 +24,7 @@ extension Overlay {
       "proposal \(snapshot.mark) “\(snapshot.body.label)”\(mandate == nil ? "" : ", with mandate")"
     case .acknowledgement(let word, let earlier):
       "acknowledgement \(word.body.mark)\(earlier.isEmpty ? "" : ", \(earlier.count) earlier claims")"
+    case .handover(let newest, let handovers): "handover to epoch \(handovers.count) from \(newest.snapshot.mark)"
     case .decline(let decline): "decline of term \(decline.body.term): \(decline.body.reason)"
     case .refusal(_, let refusal): "refusal: \(refusal)"
     case .end(_, let term): "end, term \(term)"

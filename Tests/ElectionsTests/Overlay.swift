@@ -75,9 +75,15 @@ struct Overlay {
     }
   }
 
+  /// Gone for good, and everybody knows it.
+  private(set) var departed: OrderedSet<Int> = []
+
   var ids: [NodeID] { peers.map(\.keys.id) }
   var view: MemberView {
-    MemberView(ids.map { MemberView.Member(id: $0, knownSince: .zero, roundTrip: .milliseconds(2)) })
+    MemberView(
+      peers.indices.filter { !departed.contains($0) }.map { ids[$0] }.map {
+        MemberView.Member(id: $0, knownSince: .zero, roundTrip: .milliseconds(2))
+      })
   }
   static let dawn = WallTime(milliseconds: 1_800_000_000_000)
   var wall: WallTime { Overlay.dawn + .microseconds(time) }
@@ -206,8 +212,15 @@ struct Overlay {
     if losingStore { peers[peer].disk = [:] }
   }
 
+  /// A peer dies for good, and membership says so everywhere.
+  mutating func depart(_ peer: Int) {
+    crash(peer)
+    departed.append(peer)
+    for other in peers.indices { give(other, .members(view)) }
+  }
+
   mutating func restart(_ peer: Int) throws {
-    guard !peers[peer].isUp else { return }
+    guard !peers[peer].isUp, !departed.contains(peer) else { return }
     peers[peer].isUp = true
     let records = try peers[peer].disk.map { try ElectionRecord(key: $0.key, value: $0.value) }
     peers[peer].ballots = Ballots(keys: peers[peer].keys, restoring: records)

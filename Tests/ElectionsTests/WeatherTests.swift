@@ -12,7 +12,9 @@ private let storms = ProcessInfo.processInfo.environment["MILLRACE_STORMS"].flat
 /// Safety in any weather, then heal and demand progress; and the proof that the witness sees what it should.
 @Suite struct WeatherTests {
   /// Seconds of loss, repetition, reordering, crashes and cuts from one seed; returns what happened.
-  static func storm(seed: UInt64, defect: Ballots.Defect? = nil, healing: Bool = true) throws -> Overlay {
+  static func storm(
+    seed: UInt64, defect: Ballots.Defect? = nil, healing: Bool = true, strategy: ElectionStrategy = .rendezvous
+  ) throws -> Overlay {
     var choices = SeededRandom(seed: seed &* 31 &+ 7)
     let size = 3 + choices.index(below: 5)
     var overlay = Overlay(size, seed: seed, defect: defect)
@@ -20,10 +22,10 @@ private let storms = ProcessInfo.processInfo.environment["MILLRACE_STORMS"].flat
     overlay.weather = Overlay.Weather(
       delay: 1...(5 + choices.index(below: 60)), loss: 0.12 * choices.fraction(), repetition: 0.05,
       disk: 1 + choices.index(below: 20))
-    let envelope = overlay.envelope()
+    let (envelope, evidence) = try overlay.ordered(by: strategy)
     let electorate = envelope.body.electorate
     var stores = electorate.size - electorate.quorum
-    overlay.give(0, .call(envelope))
+    overlay.give(0, .call(envelope, evidence: evidence))
     for _ in 0..<18 {
       overlay.run(Int64(100 + choices.index(below: 1_200)))
       let manager = overlay.peers.firstIndex { $0.log != nil }
@@ -45,7 +47,7 @@ private let storms = ProcessInfo.processInfo.environment["MILLRACE_STORMS"].flat
       overlay.peers[peer].isCutOff = false
       try overlay.restart(peer)
     }
-    overlay.give(0, .call(envelope))
+    overlay.give(0, .call(envelope, evidence: evidence))
     let before = overlay.witness.acceptedVersions
     overlay.run(60_000) { $0.witness.acceptedVersions > before + 1 }
     if overlay.witness.acceptedVersions <= before + 1 {
@@ -85,7 +87,9 @@ private let storms = ProcessInfo.processInfo.environment["MILLRACE_STORMS"].flat
     #expect(histories[0] == histories[1] && histories[0].count > 3)
   }
 
-  @Test("the witness catches every planted fault", arguments: Ballots.Defect.allCases)
+  @Test(
+    "the witness catches every planted fault",
+    arguments: [.promiseNotPersisted, .quorumOffByOne, .effectiveBeforeQuorum] as [Ballots.Defect])
   func canaries(_ defect: Ballots.Defect) throws {
     let caught = try (1...200).first { seed in
       !(try WeatherTests.storm(seed: UInt64(seed), defect: defect, healing: false)).witness.violations.isEmpty

@@ -30,7 +30,7 @@ struct Witness {
   mutating func sees(_ message: ElectionMessage, from node: NodeID) {
     let pair = Pair(node: node, request: message.request)
     switch message {
-    case .vote(let vote, _, let carried):
+    case .vote(let vote, _, let carried, _):
       if vote.signer == node { keeps(pair, vote.body.term, "vote", raises: true) }
       if let carried, carried.snapshot.mark < newest[pair] ?? carried.snapshot.mark {
         violations.append("an elector offers an older version than it acknowledged")

@@ -192,7 +192,7 @@ def test_a_client_who_comes_when_the_stream_has_moved_on_gets_all_of_it(running,
         return max((s['bytes'] for s in sockets if s['direction'] == 'out' and 'h264' in s['format']), default=0) > 5_500_000
     wait_for(moved_on, 30, 'the window has let go of the beginning')
     document, late = tmp_path / 'late.yaml', tmp_path / 'late.webm'
-    document.write_text(REQUEST.format(node=overlay['alpha'].id).replace('fps: 25', 'fps: 25, overlay: {text: late}'))
+    document.write_text(REQUEST.format(node=overlay['alpha'].id, file='talk.mkv').replace('fps: 25', 'fps: 25, overlay: {text: late}'))
     second = subprocess.Popen([MILLRACE, 'request', document, '--peer', overlay['delta'].url, '--record', late, '--json'], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True)
     finish(second, late)

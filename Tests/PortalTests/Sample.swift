@@ -88,7 +88,7 @@ enum Sample {
 
   static func election(_ id: String) -> ElectionView {
     ElectionView(
-      request: id, strategy: "rendezvous", epoch: 0, term: "1", manager: nodes[1], electorate: nodes,
+      request: id, strategy: "rendezvous", safety: "quorum", epoch: 0, term: "1", manager: nodes[1], electorate: nodes,
       tolerance: ToleranceView(k: 5, f: 1, quorum: 4),
       votes: nodes.prefix(4).map { VoteView(elector: $0, candidate: nodes[1], term: "1", signature: "00ff") },
       mandateValid: true, ageSeconds: 42,

@@ -657,10 +657,11 @@ components:
         spare_fan_out: {type: integer}
     Election:
       type: object
-      required: [request, strategy, epoch, term, electorate, tolerance, votes, mandate_valid, evidence]
+      required: [request, strategy, safety, epoch, term, electorate, tolerance, votes, mandate_valid, evidence]
       properties:
         request: {type: string}
-        strategy: {type: string}
+        strategy: {type: string, enum: [rendezvous, sortition, nearest, leastLoaded]}
+        safety: {type: string, enum: [quorum, majorityCrashOnly, unsafe]}
         epoch: {type: integer}
         term: {type: string}
         manager: {type: string}

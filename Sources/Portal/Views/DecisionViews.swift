@@ -4,6 +4,8 @@ public struct ElectionView: Codable, Hashable, Sendable {
   public var request: String
   /// Strategy that orders the candidates, e.g. `rendezvous`.
   public var strategy: String
+  /// What may be believed of who manages: `quorum`, `majorityCrashOnly` or `unsafe`.
+  public var safety: String
   /// The electorate's epoch.
   public var epoch: Int
   /// Term of the newest mandate known here.
@@ -27,12 +29,13 @@ public struct ElectionView: Codable, Hashable, Sendable {
 
   /// See the properties.
   public init(
-    request: String, strategy: String, epoch: Int, term: String, manager: String?, electorate: [String],
+    request: String, strategy: String, safety: String, epoch: Int, term: String, manager: String?, electorate: [String],
     tolerance: ToleranceView, votes: [VoteView], mandateValid: Bool, mandateFault: String? = nil,
     ageSeconds: Double? = nil, evidence: JSONValue
   ) {
     self.request = request
     self.strategy = strategy
+    self.safety = safety
     self.epoch = epoch
     self.term = term
     self.manager = manager

@@ -115,6 +115,30 @@ public nonisolated struct WireElectionMessage: Sendable {
     set {body = .end(newValue)}
   }
 
+  public var lotCall: WireElectionLotCall {
+    get {
+      if case .lotCall(let v)? = body {return v}
+      return WireElectionLotCall()
+    }
+    set {body = .lotCall(newValue)}
+  }
+
+  public var lot: WireElectionLot {
+    get {
+      if case .lot(let v)? = body {return v}
+      return WireElectionLot()
+    }
+    set {body = .lot(newValue)}
+  }
+
+  public var handover: WireElectionHandover {
+    get {
+      if case .handover(let v)? = body {return v}
+      return WireElectionHandover()
+    }
+    set {body = .handover(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -128,6 +152,9 @@ public nonisolated struct WireElectionMessage: Sendable {
     case decline(WireElectionDecline)
     case refusal(WireElectionRefusal)
     case end(WireElectionEnd)
+    case lotCall(WireElectionLotCall)
+    case lot(WireElectionLot)
+    case handover(WireElectionHandover)
 
   }
 
@@ -151,6 +178,9 @@ public nonisolated struct WireElectionCall: Sendable {
 
   public var wallMs: Int64 = 0
 
+  /// what the envelope's order of candidates follows from
+  public var orderEvidence: [WireSignedBytes] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -159,47 +189,50 @@ public nonisolated struct WireElectionCall: Sendable {
 }
 
 /// Elector → the term's candidate; from the second term on to all electors, who learn from it that others moved on.
-public nonisolated struct WireElectionVote: Sendable {
+public nonisolated struct WireElectionVote: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// VoteStatement
   public var vote: WireSignedBytes {
-    get {_vote ?? WireSignedBytes()}
-    set {_vote = newValue}
+    get {_storage._vote ?? WireSignedBytes()}
+    set {_uniqueStorage()._vote = newValue}
   }
   /// Returns true if `vote` has been explicitly set.
-  public var hasVote: Bool {self._vote != nil}
+  public var hasVote: Bool {_storage._vote != nil}
   /// Clears the value of `vote`. Subsequent reads from it will return its default value.
-  public mutating func clearVote() {self._vote = nil}
+  public mutating func clearVote() {_uniqueStorage()._vote = nil}
 
   public var envelope: WireSignedBytes {
-    get {_envelope ?? WireSignedBytes()}
-    set {_envelope = newValue}
+    get {_storage._envelope ?? WireSignedBytes()}
+    set {_uniqueStorage()._envelope = newValue}
   }
   /// Returns true if `envelope` has been explicitly set.
-  public var hasEnvelope: Bool {self._envelope != nil}
+  public var hasEnvelope: Bool {_storage._envelope != nil}
   /// Clears the value of `envelope`. Subsequent reads from it will return its default value.
-  public mutating func clearEnvelope() {self._envelope = nil}
+  public mutating func clearEnvelope() {_uniqueStorage()._envelope = nil}
 
   /// the snapshot that the vote names; to the candidate only
   public var newest: WireCertifiedSnapshot {
-    get {_newest ?? WireCertifiedSnapshot()}
-    set {_newest = newValue}
+    get {_storage._newest ?? WireCertifiedSnapshot()}
+    set {_uniqueStorage()._newest = newValue}
   }
   /// Returns true if `newest` has been explicitly set.
-  public var hasNewest: Bool {self._newest != nil}
+  public var hasNewest: Bool {_storage._newest != nil}
   /// Clears the value of `newest`. Subsequent reads from it will return its default value.
-  public mutating func clearNewest() {self._newest = nil}
+  public mutating func clearNewest() {_uniqueStorage()._newest = nil}
+
+  public var orderEvidence: [WireSignedBytes] {
+    get {_storage._orderEvidence}
+    set {_uniqueStorage()._orderEvidence = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _vote: WireSignedBytes? = nil
-  fileprivate var _envelope: WireSignedBytes? = nil
-  fileprivate var _newest: WireCertifiedSnapshot? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Manager → electors, every quarter of a lease. The elector echoes `sent`, by the manager's own clock.
@@ -409,6 +442,40 @@ public nonisolated struct WireElectionRefusal: Sendable {
   fileprivate var _envelope: WireSignedBytes? = nil
 }
 
+/// Portal → every elector, before a call by sortition: your lot for this draw, please.
+public nonisolated struct WireElectionLotCall: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var draw: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireElectionLot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var lot: WireSignedBytes {
+    get {_lot ?? WireSignedBytes()}
+    set {_lot = newValue}
+  }
+  /// Returns true if `lot` has been explicitly set.
+  public var hasLot: Bool {self._lot != nil}
+  /// Clears the value of `lot`. Subsequent reads from it will return its default value.
+  public mutating func clearLot() {self._lot = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _lot: WireSignedBytes? = nil
+}
+
 public nonisolated struct WireMandateProof: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -434,12 +501,65 @@ public nonisolated struct WireMandateProof: Sendable {
 
   public var votes: [WireSignedBytes] = []
 
+  /// one an epoch
+  public var handovers: [WireHandoverProof] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _envelope: WireSignedBytes? = nil
   fileprivate var _term: WireTermMark? = nil
+}
+
+/// A quorum of one epoch's electors kept a version that names the next epoch's electorate.
+public nonisolated struct WireHandoverProof: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var mark: WireSnapshotMarkFields {
+    get {_mark ?? WireSnapshotMarkFields()}
+    set {_mark = newValue}
+  }
+  /// Returns true if `mark` has been explicitly set.
+  public var hasMark: Bool {self._mark != nil}
+  /// Clears the value of `mark`. Subsequent reads from it will return its default value.
+  public mutating func clearMark() {self._mark = nil}
+
+  public var electorate: [Data] = []
+
+  public var words: [WireSignedBytes] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _mark: WireSnapshotMarkFields? = nil
+}
+
+/// Manager → old and new electors: the next epoch begins, from this version.
+public nonisolated struct WireElectionHandover: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var newest: WireCertifiedSnapshot {
+    get {_newest ?? WireCertifiedSnapshot()}
+    set {_newest = newValue}
+  }
+  /// Returns true if `newest` has been explicitly set.
+  public var hasNewest: Bool {self._newest != nil}
+  /// Clears the value of `newest`. Subsequent reads from it will return its default value.
+  public mutating func clearNewest() {self._newest = nil}
+
+  public var handovers: [WireHandoverProof] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _newest: WireCertifiedSnapshot? = nil
 }
 
 public nonisolated struct WireCertifiedSnapshot: Sendable {
@@ -508,6 +628,27 @@ public nonisolated struct WireEnvelopeStatement: Sendable {
   public var issuedMs: Int64 = 0
 
   public var notAfterMs: Int64 = 0
+
+  /// An order of candidates other than the default: its name, places in the electorate, and the digest of what it follows from.
+  public var strategy: String = String()
+
+  public var order: Data = Data()
+
+  public var orderEvidence: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireLotStatement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var draw: Data = Data()
+
+  public var proof: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -618,6 +759,9 @@ public nonisolated struct WireSnapshotStatement: Sendable {
 
   public var version: UInt64 = 0
 
+  /// the next epoch's electorate, in the version that ends an epoch
+  public var successors: [Data] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -648,6 +792,9 @@ public nonisolated struct WireAcknowledgementStatement: Sendable {
   public var counter: UInt64 = 0
 
   public var generation: UInt64 = 0
+
+  /// as in the version
+  public var successors: [Data] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -772,6 +919,16 @@ public nonisolated struct WireBallotRecordFields: @unchecked Sendable {
     set {_uniqueStorage()._ended = newValue}
   }
 
+  public var orderEvidence: [WireSignedBytes] {
+    get {_storage._orderEvidence}
+    set {_uniqueStorage()._orderEvidence = newValue}
+  }
+
+  public var handovers: [WireHandoverProof] {
+    get {_storage._handovers}
+    set {_uniqueStorage()._handovers = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -785,7 +942,7 @@ fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
 nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}call\0\u{1}vote\0\u{1}elected\0\u{1}heartbeat\0\u{3}heartbeat_answer\0\u{1}proposal\0\u{1}acknowledgement\0\u{1}decline\0\u{1}refusal\0\u{1}end\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}call\0\u{1}vote\0\u{1}elected\0\u{1}heartbeat\0\u{3}heartbeat_answer\0\u{1}proposal\0\u{1}acknowledgement\0\u{1}decline\0\u{1}refusal\0\u{1}end\0\u{3}lot_call\0\u{1}lot\0\u{1}handover\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -923,6 +1080,45 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
           self.body = .end(v)
         }
       }()
+      case 11: try {
+        var v: WireElectionLotCall?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .lotCall(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .lotCall(v)
+        }
+      }()
+      case 12: try {
+        var v: WireElectionLot?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .lot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .lot(v)
+        }
+      }()
+      case 13: try {
+        var v: WireElectionHandover?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .handover(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .handover(v)
+        }
+      }()
       default: break
       }
     }
@@ -974,6 +1170,18 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
       guard case .end(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
+    case .lotCall?: try {
+      guard case .lotCall(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .lot?: try {
+      guard case .lot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .handover?: try {
+      guard case .handover(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -988,7 +1196,7 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionCall"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{3}wall_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{3}wall_ms\0\u{3}order_evidence\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -998,6 +1206,7 @@ nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._Me
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._envelope) }()
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.wallMs) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.orderEvidence) }()
       default: break
       }
     }
@@ -1014,12 +1223,16 @@ nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.wallMs != 0 {
       try visitor.visitSingularInt64Field(value: self.wallMs, fieldNumber: 2)
     }
+    if !self.orderEvidence.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.orderEvidence, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireElectionCall, rhs: WireElectionCall) -> Bool {
     if lhs._envelope != rhs._envelope {return false}
     if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.orderEvidence != rhs.orderEvidence {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1027,43 +1240,90 @@ nonisolated extension WireElectionCall: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireElectionVote: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionVote"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vote\0\u{1}envelope\0\u{1}newest\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vote\0\u{1}envelope\0\u{1}newest\0\u{3}order_evidence\0")
+
+  fileprivate class _StorageClass {
+    var _vote: WireSignedBytes? = nil
+    var _envelope: WireSignedBytes? = nil
+    var _newest: WireCertifiedSnapshot? = nil
+    var _orderEvidence: [WireSignedBytes] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _vote = source._vote
+      _envelope = source._envelope
+      _newest = source._newest
+      _orderEvidence = source._orderEvidence
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._vote) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._envelope) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._newest) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._vote) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._envelope) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._newest) }()
+        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._orderEvidence) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._vote {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._envelope {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._newest {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._vote {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._envelope {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._newest {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      if !_storage._orderEvidence.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._orderEvidence, fieldNumber: 4)
+      }
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireElectionVote, rhs: WireElectionVote) -> Bool {
-    if lhs._vote != rhs._vote {return false}
-    if lhs._envelope != rhs._envelope {return false}
-    if lhs._newest != rhs._newest {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._vote != rhs_storage._vote {return false}
+        if _storage._envelope != rhs_storage._envelope {return false}
+        if _storage._newest != rhs_storage._newest {return false}
+        if _storage._orderEvidence != rhs_storage._orderEvidence {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1377,9 +1637,73 @@ nonisolated extension WireElectionRefusal: SwiftProtobuf.Message, SwiftProtobuf.
   }
 }
 
+nonisolated extension WireElectionLotCall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ElectionLotCall"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}draw\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.draw) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.draw.isEmpty {
+      try visitor.visitSingularBytesField(value: self.draw, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireElectionLotCall, rhs: WireElectionLotCall) -> Bool {
+    if lhs.draw != rhs.draw {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireElectionLot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ElectionLot"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lot\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._lot) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._lot {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireElectionLot, rhs: WireElectionLot) -> Bool {
+    if lhs._lot != rhs._lot {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MandateProof"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}term\0\u{1}votes\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}term\0\u{1}votes\0\u{1}handovers\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1390,6 +1714,7 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 1: try { try decoder.decodeSingularMessageField(value: &self._envelope) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._term) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.votes) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.handovers) }()
       default: break
       }
     }
@@ -1409,6 +1734,9 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.votes.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.votes, fieldNumber: 3)
     }
+    if !self.handovers.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.handovers, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1416,6 +1744,90 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs._envelope != rhs._envelope {return false}
     if lhs._term != rhs._term {return false}
     if lhs.votes != rhs.votes {return false}
+    if lhs.handovers != rhs.handovers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireHandoverProof: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".HandoverProof"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mark\0\u{1}electorate\0\u{1}words\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._mark) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.electorate) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.words) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._mark {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.electorate.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.electorate, fieldNumber: 2)
+    }
+    if !self.words.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.words, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireHandoverProof, rhs: WireHandoverProof) -> Bool {
+    if lhs._mark != rhs._mark {return false}
+    if lhs.electorate != rhs.electorate {return false}
+    if lhs.words != rhs.words {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireElectionHandover: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ElectionHandover"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}newest\0\u{1}handovers\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._newest) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.handovers) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._newest {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.handovers.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.handovers, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireElectionHandover, rhs: WireElectionHandover) -> Bool {
+    if lhs._newest != rhs._newest {return false}
+    if lhs.handovers != rhs.handovers {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1502,7 +1914,7 @@ nonisolated extension WireEarlierClaimFields: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".EnvelopeStatement"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}document\0\u{1}counter\0\u{1}source\0\u{1}electorate\0\u{1}portal\0\u{3}issued_ms\0\u{3}not_after_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}document\0\u{1}counter\0\u{1}source\0\u{1}electorate\0\u{1}portal\0\u{3}issued_ms\0\u{3}not_after_ms\0\u{1}strategy\0\u{1}order\0\u{3}order_evidence\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1517,6 +1929,9 @@ nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobu
       case 5: try { try decoder.decodeSingularBytesField(value: &self.portal) }()
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.issuedMs) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.notAfterMs) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.strategy) }()
+      case 9: try { try decoder.decodeSingularBytesField(value: &self.order) }()
+      case 10: try { try decoder.decodeSingularBytesField(value: &self.orderEvidence) }()
       default: break
       }
     }
@@ -1544,6 +1959,15 @@ nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobu
     if self.notAfterMs != 0 {
       try visitor.visitSingularInt64Field(value: self.notAfterMs, fieldNumber: 7)
     }
+    if !self.strategy.isEmpty {
+      try visitor.visitSingularStringField(value: self.strategy, fieldNumber: 8)
+    }
+    if !self.order.isEmpty {
+      try visitor.visitSingularBytesField(value: self.order, fieldNumber: 9)
+    }
+    if !self.orderEvidence.isEmpty {
+      try visitor.visitSingularBytesField(value: self.orderEvidence, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1555,6 +1979,44 @@ nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobu
     if lhs.portal != rhs.portal {return false}
     if lhs.issuedMs != rhs.issuedMs {return false}
     if lhs.notAfterMs != rhs.notAfterMs {return false}
+    if lhs.strategy != rhs.strategy {return false}
+    if lhs.order != rhs.order {return false}
+    if lhs.orderEvidence != rhs.orderEvidence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireLotStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LotStatement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}draw\0\u{1}proof\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.draw) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.proof) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.draw.isEmpty {
+      try visitor.visitSingularBytesField(value: self.draw, fieldNumber: 1)
+    }
+    if !self.proof.isEmpty {
+      try visitor.visitSingularBytesField(value: self.proof, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLotStatement, rhs: WireLotStatement) -> Bool {
+    if lhs.draw != rhs.draw {return false}
+    if lhs.proof != rhs.proof {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1700,7 +2162,7 @@ nonisolated extension WireClaimFields: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireSnapshotStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SnapshotStatement"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}term\0\u{1}sequence\0\u{1}label\0\u{1}state\0\u{1}claims\0\u{1}version\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}term\0\u{1}sequence\0\u{1}label\0\u{1}state\0\u{1}claims\0\u{1}version\0\u{1}successors\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1715,6 +2177,7 @@ nonisolated extension WireSnapshotStatement: SwiftProtobuf.Message, SwiftProtobu
       case 5: try { try decoder.decodeSingularBytesField(value: &self.state) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.claims) }()
       case 7: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
+      case 8: try { try decoder.decodeRepeatedBytesField(value: &self.successors) }()
       default: break
       }
     }
@@ -1746,6 +2209,9 @@ nonisolated extension WireSnapshotStatement: SwiftProtobuf.Message, SwiftProtobu
     if self.version != 0 {
       try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 7)
     }
+    if !self.successors.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.successors, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1757,6 +2223,7 @@ nonisolated extension WireSnapshotStatement: SwiftProtobuf.Message, SwiftProtobu
     if lhs.state != rhs.state {return false}
     if lhs.claims != rhs.claims {return false}
     if lhs.version != rhs.version {return false}
+    if lhs.successors != rhs.successors {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1764,7 +2231,7 @@ nonisolated extension WireSnapshotStatement: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension WireAcknowledgementStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AcknowledgementStatement"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}term\0\u{1}sequence\0\u{1}snapshot\0\u{1}counter\0\u{1}generation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}term\0\u{1}sequence\0\u{1}snapshot\0\u{1}counter\0\u{1}generation\0\u{1}successors\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1778,6 +2245,7 @@ nonisolated extension WireAcknowledgementStatement: SwiftProtobuf.Message, Swift
       case 4: try { try decoder.decodeSingularBytesField(value: &self.snapshot) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.counter) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.generation) }()
+      case 7: try { try decoder.decodeRepeatedBytesField(value: &self.successors) }()
       default: break
       }
     }
@@ -1806,6 +2274,9 @@ nonisolated extension WireAcknowledgementStatement: SwiftProtobuf.Message, Swift
     if self.generation != 0 {
       try visitor.visitSingularUInt64Field(value: self.generation, fieldNumber: 6)
     }
+    if !self.successors.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.successors, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1816,6 +2287,7 @@ nonisolated extension WireAcknowledgementStatement: SwiftProtobuf.Message, Swift
     if lhs.snapshot != rhs.snapshot {return false}
     if lhs.counter != rhs.counter {return false}
     if lhs.generation != rhs.generation {return false}
+    if lhs.successors != rhs.successors {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1946,7 +2418,7 @@ nonisolated extension WireCounterRecord: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".BallotRecordFields"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}promised\0\u{1}vote\0\u{1}accepted\0\u{3}claim_ordinals\0\u{1}ended\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}promised\0\u{1}vote\0\u{1}accepted\0\u{3}claim_ordinals\0\u{1}ended\0\u{3}order_evidence\0\u{1}handovers\0")
 
   fileprivate class _StorageClass {
     var _envelope: WireSignedBytes? = nil
@@ -1955,6 +2427,8 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
     var _accepted: WireCertifiedSnapshot? = nil
     var _claimOrdinals: [UInt64] = []
     var _ended: Bool = false
+    var _orderEvidence: [WireSignedBytes] = []
+    var _handovers: [WireHandoverProof] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1971,6 +2445,8 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
       _accepted = source._accepted
       _claimOrdinals = source._claimOrdinals
       _ended = source._ended
+      _orderEvidence = source._orderEvidence
+      _handovers = source._handovers
     }
   }
 
@@ -1995,6 +2471,8 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
         case 4: try { try decoder.decodeSingularMessageField(value: &_storage._accepted) }()
         case 5: try { try decoder.decodeRepeatedUInt64Field(value: &_storage._claimOrdinals) }()
         case 6: try { try decoder.decodeSingularBoolField(value: &_storage._ended) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._orderEvidence) }()
+        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._handovers) }()
         default: break
         }
       }
@@ -2025,6 +2503,12 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
       if _storage._ended != false {
         try visitor.visitSingularBoolField(value: _storage._ended, fieldNumber: 6)
       }
+      if !_storage._orderEvidence.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._orderEvidence, fieldNumber: 7)
+      }
+      if !_storage._handovers.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._handovers, fieldNumber: 8)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2040,6 +2524,8 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
         if _storage._accepted != rhs_storage._accepted {return false}
         if _storage._claimOrdinals != rhs_storage._claimOrdinals {return false}
         if _storage._ended != rhs_storage._ended {return false}
+        if _storage._orderEvidence != rhs_storage._orderEvidence {return false}
+        if _storage._handovers != rhs_storage._handovers {return false}
         return true
       }
       if !storagesAreEqual {return false}

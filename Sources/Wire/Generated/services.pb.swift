@@ -338,55 +338,103 @@ public nonisolated struct WireSocketReport: Sendable {
   fileprivate var _peerAddress: WireAddress? = nil
 }
 
-public nonisolated struct WireServiceReport: Sendable {
+public nonisolated struct WireServiceReport: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var token: UInt64 = 0
+  public var token: UInt64 {
+    get {_storage._token}
+    set {_uniqueStorage()._token = newValue}
+  }
 
-  public var request: Data = Data()
+  public var request: Data {
+    get {_storage._request}
+    set {_uniqueStorage()._request = newValue}
+  }
 
-  public var known: Bool = false
+  public var known: Bool {
+    get {_storage._known}
+    set {_uniqueStorage()._known = newValue}
+  }
 
-  public var state: String = String()
+  public var state: String {
+    get {_storage._state}
+    set {_uniqueStorage()._state = newValue}
+  }
 
-  public var manager: Data = Data()
+  public var manager: Data {
+    get {_storage._manager}
+    set {_uniqueStorage()._manager = newValue}
+  }
 
   public var term: WireTermMark {
-    get {_term ?? WireTermMark()}
-    set {_term = newValue}
+    get {_storage._term ?? WireTermMark()}
+    set {_uniqueStorage()._term = newValue}
   }
   /// Returns true if `term` has been explicitly set.
-  public var hasTerm: Bool {self._term != nil}
+  public var hasTerm: Bool {_storage._term != nil}
   /// Clears the value of `term`. Subsequent reads from it will return its default value.
-  public mutating func clearTerm() {self._term = nil}
+  public mutating func clearTerm() {_uniqueStorage()._term = nil}
 
-  public var stages: [WireStageReport] = []
+  public var stages: [WireStageReport] {
+    get {_storage._stages}
+    set {_uniqueStorage()._stages = newValue}
+  }
 
-  public var sockets: [WireSocketReport] = []
+  public var sockets: [WireSocketReport] {
+    get {_storage._sockets}
+    set {_uniqueStorage()._sockets = newValue}
+  }
 
-  public var planVersion: UInt32 = 0
+  public var planVersion: UInt32 {
+    get {_storage._planVersion}
+    set {_uniqueStorage()._planVersion = newValue}
+  }
 
-  public var problem: String = String()
+  public var problem: String {
+    get {_storage._problem}
+    set {_uniqueStorage()._problem = newValue}
+  }
 
   /// JSON, as Placement's Explanation encodes itself
-  public var explanation: String = String()
+  public var explanation: String {
+    get {_storage._explanation}
+    set {_uniqueStorage()._explanation = newValue}
+  }
 
-  public var repairs: UInt32 = 0
+  public var repairs: UInt32 {
+    get {_storage._repairs}
+    set {_uniqueStorage()._repairs = newValue}
+  }
 
   /// as Elections encodes it
-  public var mandate: Data = Data()
+  public var mandate: Data {
+    get {_storage._mandate}
+    set {_uniqueStorage()._mandate = newValue}
+  }
 
-  public var frozen: Bool = false
+  public var frozen: Bool {
+    get {_storage._frozen}
+    set {_uniqueStorage()._frozen = newValue}
+  }
 
-  public var assignments: [WireSignedBytes] = []
+  public var assignments: [WireSignedBytes] {
+    get {_storage._assignments}
+    set {_uniqueStorage()._assignments = newValue}
+  }
+
+  /// JSON, as Elections' ElectionEvidence encodes itself; with an explanation
+  public var evidence: Data {
+    get {_storage._evidence}
+    set {_uniqueStorage()._evidence = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _term: WireTermMark? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// What a client's envelope carries: everything a manager needs to begin, so that any member can become it.
@@ -1036,103 +1084,174 @@ nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireServiceReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ServiceReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}request\0\u{1}known\0\u{1}state\0\u{1}manager\0\u{1}term\0\u{1}stages\0\u{1}sockets\0\u{3}plan_version\0\u{2}\u{2}problem\0\u{1}explanation\0\u{1}repairs\0\u{1}mandate\0\u{1}frozen\0\u{1}assignments\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}request\0\u{1}known\0\u{1}state\0\u{1}manager\0\u{1}term\0\u{1}stages\0\u{1}sockets\0\u{3}plan_version\0\u{2}\u{2}problem\0\u{1}explanation\0\u{1}repairs\0\u{1}mandate\0\u{1}frozen\0\u{1}assignments\0\u{1}evidence\0")
+
+  fileprivate class _StorageClass {
+    var _token: UInt64 = 0
+    var _request: Data = Data()
+    var _known: Bool = false
+    var _state: String = String()
+    var _manager: Data = Data()
+    var _term: WireTermMark? = nil
+    var _stages: [WireStageReport] = []
+    var _sockets: [WireSocketReport] = []
+    var _planVersion: UInt32 = 0
+    var _problem: String = String()
+    var _explanation: String = String()
+    var _repairs: UInt32 = 0
+    var _mandate: Data = Data()
+    var _frozen: Bool = false
+    var _assignments: [WireSignedBytes] = []
+    var _evidence: Data = Data()
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _token = source._token
+      _request = source._request
+      _known = source._known
+      _state = source._state
+      _manager = source._manager
+      _term = source._term
+      _stages = source._stages
+      _sockets = source._sockets
+      _planVersion = source._planVersion
+      _problem = source._problem
+      _explanation = source._explanation
+      _repairs = source._repairs
+      _mandate = source._mandate
+      _frozen = source._frozen
+      _assignments = source._assignments
+      _evidence = source._evidence
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.token) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.request) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self.known) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self.state) }()
-      case 5: try { try decoder.decodeSingularBytesField(value: &self.manager) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._term) }()
-      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.stages) }()
-      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.sockets) }()
-      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.planVersion) }()
-      case 11: try { try decoder.decodeSingularStringField(value: &self.problem) }()
-      case 12: try { try decoder.decodeSingularStringField(value: &self.explanation) }()
-      case 13: try { try decoder.decodeSingularUInt32Field(value: &self.repairs) }()
-      case 14: try { try decoder.decodeSingularBytesField(value: &self.mandate) }()
-      case 15: try { try decoder.decodeSingularBoolField(value: &self.frozen) }()
-      case 16: try { try decoder.decodeRepeatedMessageField(value: &self.assignments) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._token) }()
+        case 2: try { try decoder.decodeSingularBytesField(value: &_storage._request) }()
+        case 3: try { try decoder.decodeSingularBoolField(value: &_storage._known) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._state) }()
+        case 5: try { try decoder.decodeSingularBytesField(value: &_storage._manager) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._term) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._stages) }()
+        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._sockets) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._planVersion) }()
+        case 11: try { try decoder.decodeSingularStringField(value: &_storage._problem) }()
+        case 12: try { try decoder.decodeSingularStringField(value: &_storage._explanation) }()
+        case 13: try { try decoder.decodeSingularUInt32Field(value: &_storage._repairs) }()
+        case 14: try { try decoder.decodeSingularBytesField(value: &_storage._mandate) }()
+        case 15: try { try decoder.decodeSingularBoolField(value: &_storage._frozen) }()
+        case 16: try { try decoder.decodeRepeatedMessageField(value: &_storage._assignments) }()
+        case 17: try { try decoder.decodeSingularBytesField(value: &_storage._evidence) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.token != 0 {
-      try visitor.visitSingularUInt64Field(value: self.token, fieldNumber: 1)
-    }
-    if !self.request.isEmpty {
-      try visitor.visitSingularBytesField(value: self.request, fieldNumber: 2)
-    }
-    if self.known != false {
-      try visitor.visitSingularBoolField(value: self.known, fieldNumber: 3)
-    }
-    if !self.state.isEmpty {
-      try visitor.visitSingularStringField(value: self.state, fieldNumber: 4)
-    }
-    if !self.manager.isEmpty {
-      try visitor.visitSingularBytesField(value: self.manager, fieldNumber: 5)
-    }
-    try { if let v = self._term {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    if !self.stages.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.stages, fieldNumber: 7)
-    }
-    if !self.sockets.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.sockets, fieldNumber: 8)
-    }
-    if self.planVersion != 0 {
-      try visitor.visitSingularUInt32Field(value: self.planVersion, fieldNumber: 9)
-    }
-    if !self.problem.isEmpty {
-      try visitor.visitSingularStringField(value: self.problem, fieldNumber: 11)
-    }
-    if !self.explanation.isEmpty {
-      try visitor.visitSingularStringField(value: self.explanation, fieldNumber: 12)
-    }
-    if self.repairs != 0 {
-      try visitor.visitSingularUInt32Field(value: self.repairs, fieldNumber: 13)
-    }
-    if !self.mandate.isEmpty {
-      try visitor.visitSingularBytesField(value: self.mandate, fieldNumber: 14)
-    }
-    if self.frozen != false {
-      try visitor.visitSingularBoolField(value: self.frozen, fieldNumber: 15)
-    }
-    if !self.assignments.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.assignments, fieldNumber: 16)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._token != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._token, fieldNumber: 1)
+      }
+      if !_storage._request.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._request, fieldNumber: 2)
+      }
+      if _storage._known != false {
+        try visitor.visitSingularBoolField(value: _storage._known, fieldNumber: 3)
+      }
+      if !_storage._state.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._state, fieldNumber: 4)
+      }
+      if !_storage._manager.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._manager, fieldNumber: 5)
+      }
+      try { if let v = _storage._term {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+      if !_storage._stages.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._stages, fieldNumber: 7)
+      }
+      if !_storage._sockets.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._sockets, fieldNumber: 8)
+      }
+      if _storage._planVersion != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._planVersion, fieldNumber: 9)
+      }
+      if !_storage._problem.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._problem, fieldNumber: 11)
+      }
+      if !_storage._explanation.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._explanation, fieldNumber: 12)
+      }
+      if _storage._repairs != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._repairs, fieldNumber: 13)
+      }
+      if !_storage._mandate.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._mandate, fieldNumber: 14)
+      }
+      if _storage._frozen != false {
+        try visitor.visitSingularBoolField(value: _storage._frozen, fieldNumber: 15)
+      }
+      if !_storage._assignments.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._assignments, fieldNumber: 16)
+      }
+      if !_storage._evidence.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._evidence, fieldNumber: 17)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireServiceReport, rhs: WireServiceReport) -> Bool {
-    if lhs.token != rhs.token {return false}
-    if lhs.request != rhs.request {return false}
-    if lhs.known != rhs.known {return false}
-    if lhs.state != rhs.state {return false}
-    if lhs.manager != rhs.manager {return false}
-    if lhs._term != rhs._term {return false}
-    if lhs.stages != rhs.stages {return false}
-    if lhs.sockets != rhs.sockets {return false}
-    if lhs.planVersion != rhs.planVersion {return false}
-    if lhs.problem != rhs.problem {return false}
-    if lhs.explanation != rhs.explanation {return false}
-    if lhs.repairs != rhs.repairs {return false}
-    if lhs.mandate != rhs.mandate {return false}
-    if lhs.frozen != rhs.frozen {return false}
-    if lhs.assignments != rhs.assignments {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._token != rhs_storage._token {return false}
+        if _storage._request != rhs_storage._request {return false}
+        if _storage._known != rhs_storage._known {return false}
+        if _storage._state != rhs_storage._state {return false}
+        if _storage._manager != rhs_storage._manager {return false}
+        if _storage._term != rhs_storage._term {return false}
+        if _storage._stages != rhs_storage._stages {return false}
+        if _storage._sockets != rhs_storage._sockets {return false}
+        if _storage._planVersion != rhs_storage._planVersion {return false}
+        if _storage._problem != rhs_storage._problem {return false}
+        if _storage._explanation != rhs_storage._explanation {return false}
+        if _storage._repairs != rhs_storage._repairs {return false}
+        if _storage._mandate != rhs_storage._mandate {return false}
+        if _storage._frozen != rhs_storage._frozen {return false}
+        if _storage._assignments != rhs_storage._assignments {return false}
+        if _storage._evidence != rhs_storage._evidence {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

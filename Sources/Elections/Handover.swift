@@ -1,0 +1,133 @@
+import Base
+import Identity
+import Vocabulary
+import Wire
+
+// Electorates outlive departures. A handover is a version of the service's state that names the next epoch's electorate: it goes the way
+// of every version, so that whoever manages later in the old epoch finds it and can only repeat it (the reconfiguration of Viewstamped
+// Replication Revisited, Liskov and Cowling 2012, §7). The quorum's acknowledgements name the new electorate too: they are the
+// certificate, and the seal of the old epoch.
+
+/// The certificate of a handover: a quorum of one epoch's electors keeps the version that names the next electorate.
+public struct Handover: Hashable, Sendable {
+  /// The old epoch's last version.
+  public let mark: SnapshotMark
+  /// Who elects in the next epoch.
+  public let electorate: Electorate
+  /// The old electors' signed ``Acknowledgement``s, not yet checked.
+  public let words: [SignedEnvelope]
+
+  /// Unchecked parts; see ``Succession/verify(using:)``.
+  public init(mark: SnapshotMark, electorate: Electorate, words: [SignedEnvelope]) {
+    self.mark = mark
+    self.electorate = electorate
+    self.words = words
+  }
+}
+
+/// Why a handover does not hold.
+public enum HandoverFault: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Fewer of the old epoch's electors than a quorum.
+  case noQuorum(found: Int, needed: Int)
+  /// A word that does not count.
+  case word(of: NodeID, String)
+
+  public var description: String {
+    switch self {
+    case .noQuorum(let found, let needed): "\(found) electors of the old epoch where \(needed) make a quorum"
+    case .word(let elector, let why): "the word of \(elector.short)…: \(why)"
+    }
+  }
+}
+
+/// Who elects and who stands, epoch by epoch: what the client signed, and a certificate for each handover since.
+public struct Succession: Hashable, Sendable {
+  /// What the client signed: the electorate of epoch 0.
+  public let envelope: Signed<Envelope>
+  /// One for each epoch after the first, not yet checked.
+  public let handovers: [Handover]
+  /// Who elects in the newest epoch.
+  public let electorate: Electorate
+  /// The order in which they become candidates: of the request and the newest electorate alone. One handover can come to have two
+  /// certificates, when its manager dies and the next makes it so once more; an order that followed from a certificate's term
+  /// would then differ between electors, and no term would find its quorum.
+  public let order: [NodeID]
+
+  /// - Parameters:
+  ///   - envelope: what the client signed.
+  ///   - handovers: one for each epoch after the first, at most ``Limits/epochs``.
+  public init(_ envelope: Signed<Envelope>, _ handovers: [Handover] = []) {
+    self.envelope = envelope
+    self.handovers = handovers
+    electorate = handovers.last?.electorate ?? envelope.body.electorate
+    order = handovers.last.map { $0.electorate.order(of: envelope.request) } ?? envelope.order
+  }
+
+  /// The newest epoch.
+  public var epoch: UInt32 { UInt32(handovers.count) }
+
+  /// The one candidate of a term of the newest epoch; nil for any other epoch, and for term 0.
+  public func candidate(in term: Term) -> NodeID? {
+    term.epoch == epoch && term.number > 0 ? order[Int(term.number - 1) % order.count] : nil
+  }
+
+  /// Who elected in an epoch; nil for one that has not begun.
+  public func electorate(in epoch: UInt32) -> Electorate? {
+    epoch == 0 ? envelope.body.electorate : epoch <= self.epoch ? handovers[Int(epoch) - 1].electorate : nil
+  }
+
+  /// Checks that each electorate was named by a quorum of the one before.
+  public func verify(using verified: inout VerifiedDigests) throws(MandateFault) {
+    for (epoch, handover) in handovers.enumerated() {
+      let old = electorate(in: UInt32(epoch))!
+      do { try handover.verify(by: old, of: envelope.request, in: UInt32(epoch), using: &verified) } catch {
+        throw .handover(to: UInt32(epoch) + 1, error)
+      }
+    }
+  }
+}
+
+extension Handover {
+  func verify(
+    by old: Electorate, of request: RequestID, in epoch: UInt32, using verified: inout VerifiedDigests
+  ) throws(HandoverFault) {
+    guard words.count >= old.quorum else { throw .noQuorum(found: words.count, needed: old.quorum) }
+    var speakers = Set<NodeID>()
+    for word in words {
+      func no(_ why: String) -> HandoverFault { .word(of: word.signer, why) }
+      guard old.contains(word.signer) else { throw no("not an elector of epoch \(epoch)") }
+      guard speakers.insert(word.signer).inserted else { throw no("stands twice") }
+      guard verified.check(word, kind: Acknowledgement.kind) else { throw no("not signed by it") }
+      let body: Acknowledgement
+      do { body = try Acknowledgement(validating: word.bytes) } catch { throw no("\(error)") }
+      guard body.request == request, body.mark == mark, mark.term.epoch == epoch, body.successors == electorate else {
+        throw no("not for this handover")
+      }
+    }
+  }
+
+  init(validating wire: WireHandoverProof) throws(InvalidMessage) {
+    guard let electorate = try Electorate(validating: wire.electorate, "HandoverProof.electorate") else {
+      throw InvalidMessage("HandoverProof.electorate", "empty")
+    }
+    var words: [SignedEnvelope] = []
+    for word in try Field.list(wire.words, "HandoverProof.words", limit: Limits.electors) {
+      words.append(try SignedEnvelope(validating: word, "HandoverProof.words"))
+    }
+    self.init(mark: try SnapshotMark(validating: wire.mark), electorate: electorate, words: words)
+  }
+
+  var wire: WireHandoverProof {
+    .with {
+      $0.mark = mark.wire
+      $0.electorate = electorate.members.map(\.data)
+      $0.words = words.map(\.wire)
+    }
+  }
+
+  static func list(_ wire: [WireHandoverProof], _ field: String) throws(InvalidMessage) -> [Handover] {
+    var handovers: [Handover] = []
+    for proof in try Field.list(wire, field, limit: Limits.epochs) { handovers.append(try Handover(validating: proof)) }
+    return handovers
+  }
+}

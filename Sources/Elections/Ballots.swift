@@ -42,10 +42,10 @@ public struct Ballots: Sendable {
   /// Votes inside mandates that were found good.
   var verified = VerifiedDigests(capacity: 8_192)
   /// A fault planted by a test of the tests; nil everywhere else.
-  var defect: Defect?
+  package var defect: Defect?
 
   /// What a test may break, to see its checkers notice.
-  enum Defect: CaseIterable {
+  package enum Defect: CaseIterable, Sendable {
     case promiseNotPersisted, quorumOffByOne, effectiveBeforeQuorum
   }
 
@@ -97,6 +97,15 @@ public struct Ballots: Sendable {
       return []
     }
   }
+
+  // MARK: What checkers look at
+
+  /// Ballots kept.
+  package var kept: Int { ballots.count }
+  /// Calls that wait or follow.
+  package var waitingCalls: Int { calls.count }
+  /// Whom this portal called for a request.
+  package func called(_ request: RequestID) -> Electorate? { calls[request]?.envelope.body.electorate }
 
   /// The two clocks of one input.
   struct Moment {

@@ -24,7 +24,7 @@ extension MemberTable {
       record.body.node == record.signer
     else { return [] }
     guard var member = members[record.signer] else {
-      guard members.count < Limits.members else { return [] }
+      guard members.count < bound else { return [] }
       let member = Member(
         record: record, state: record.body.isLeaving ? .left : .alive, knownSince: now, stateSince: now, lastHeard: nil)
       members[member.node] = member

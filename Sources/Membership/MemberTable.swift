@@ -28,6 +28,8 @@ public struct MemberTable: Sendable {
   public internal(set) var health = 0
   var verified = VerifiedDigests(capacity: 4_096)
   var isJoined = false
+  /// Members kept beside this peer, at most.
+  package var bound = Limits.members
 
   struct Suspicion: Sendable {
     var since: Instant

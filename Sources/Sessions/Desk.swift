@@ -23,6 +23,8 @@ public struct Desk: Sendable {
   var verified = VerifiedDigests(capacity: 2_048)
   var lastPromised = Promised()
   var sweepAt: Instant?
+  /// A fault planted by a test of the tests: nothing is too old. False everywhere else.
+  package var isFenceRemoved = false
 
   /// A node that has promised nothing, but remembers its fences.
   /// - Parameters:

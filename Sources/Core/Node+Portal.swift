@@ -210,6 +210,7 @@ extension Node {
     }
     guard let submission = portal.called[request] else { return }
     portal.called[request]!.isOver = true
+    dismissReaders(of: request)
     portal.called[request]!.clients = []
     forgetKey { if case .called(_, request) = $0 { true } else { false } }
     for client in submission.clients { effectsOut.append(.answer(client, .refused(reason))) }
@@ -246,7 +247,12 @@ extension Node {
   }
 
   mutating func onServiceEnded(_ request: RequestID) {
-    manage(request, .endRecorded)
+    if let manager = director.services[request], manager.phase != .ending {
+      // A later term's manager ended it while this one was out of reach.
+      onLost(request, .succeeded(manager.mandate.term))
+    } else {
+      manage(request, .endRecorded)
+    }
     knownServices.note(request) { if $0.state != "failed" { $0.state = "ended" } }
     finishSubmission(request)
   }
@@ -254,6 +260,7 @@ extension Node {
   mutating func finishSubmission(_ request: RequestID) {
     guard let submission = portal.called[request], !submission.isOver else { return }
     portal.called[request]!.isOver = true
+    dismissReaders(of: request)
     let waiting = submission.ending
     portal.called[request]!.ending = []
     for client in waiting { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
@@ -262,6 +269,13 @@ extension Node {
         .answer(client, .refused(.manager(knownServices[request]?.problem ?? "the service ended", nil))))
     }
     portal.called[request]!.clients = []
+  }
+
+  /// Nothing will come any more: a sink that its manager cannot release goes as an orphan, whoever still reads from it.
+  private mutating func dismissReaders(of request: RequestID) {
+    for output in sinks.outputs(of: request) {
+      tellDesk(.clients(DeliveryID(request: request, output: output), present: false))
+    }
   }
 
   // MARK: - On messages of this room

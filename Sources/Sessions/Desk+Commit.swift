@@ -51,7 +51,7 @@ extension Desk {
     guard body.version >= dossier.floor else { throw .superseded }
     let isHeld =
       switch body.work {
-      case .group(let spec, _, _): groups[spec.output]?.shares[body.request] != nil
+      case .group(let spec, _, _): holds(spec, for: body.request)
       case .share(let stream): groups[stream]?.shares[body.request] != nil
       case .delivery(let output, _): sinks[DeliveryID(request: body.request, output: output)] != nil
       }
@@ -94,6 +94,9 @@ extension Desk {
           authorization: authorization, standbys: body.standbys, caretaker: body.request)
         return [.openGroup(groups[spec.output]!.order)]
       }
+      if let held = groups[spec.output], held.spec.inputs != spec.inputs {
+        return remake(spec, share, of: body, authorization: authorization, start: start)
+      }
       return renew(share, of: body, authorization: authorization, start: start)
     case .share(let stream):
       if let held = groups[stream]?.shares[body.request] {
@@ -110,6 +113,19 @@ extension Desk {
       return deliver(
         DeliveryID(request: body.request, output: output), share, body.inputs[0], authorization, item?.demand)
     }
+  }
+
+  /// A newer plan makes the same stream of other inputs, as when a stage that was fused here runs elsewhere now. A group cannot change its
+  /// sockets: it is closed and opened again, and its subscribers come back for the position that they want next.
+  private mutating func remake(
+    _ spec: GroupSpec, _ share: Share, of body: Assignment, authorization: [UInt8], start: Start
+  ) -> [DeskEffect] {
+    let held = groups[spec.output]!
+    groups[spec.output] = LiveGroup(
+      spec: spec, isArmed: start == .onSubscribe, demand: held.demand,
+      shares: [body.request: share.keeping(held.shares[body.request]!)], inputs: body.inputs,
+      authorization: authorization, standbys: body.standbys, caretaker: body.request)
+    return [.closeGroup(spec.output), .openGroup(groups[spec.output]!.order)]
   }
 
   /// A newer assignment for a group that runs: the caretaker's may change upstreams and standbys, and wakes what failed.

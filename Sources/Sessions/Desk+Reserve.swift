@@ -52,7 +52,7 @@ extension Desk {
       var item = item
       switch item.work {
       case .group(let spec, _, _):
-        if groups[spec.output]?.shares[reserve.mark.request] != nil { continue }
+        if holds(spec, for: reserve.mark.request) { continue }
         guard groups[spec.output] == nil, !isReserved(spec.output) else { return refused(.alreadyServed(spec.output)) }
         if case .failure(let problem) = context.checkStages(spec.stages) {
           return refused(.unauthorized(AssignmentError(problem)))
@@ -77,6 +77,12 @@ extension Desk {
       items[item.ordinal] = item
     }
     return .success(items)
+  }
+
+  /// Whether the request has this very group, or may make it over: nobody else has a share, so it costs no slot that is not its own.
+  func holds(_ spec: GroupSpec, for request: RequestID) -> Bool {
+    guard let group = groups[spec.output], group.shares[request] != nil else { return false }
+    return group.spec.inputs == spec.inputs || group.shares.count == 1
   }
 
   private func isReserved(_ stream: StreamKey) -> Bool {

@@ -84,6 +84,6 @@ extension Simulation {
   }
   /// Names of all checkers, as findings bear them.
   public static var checkerNames: [String] {
-    standardCheckers().map { Swift.type(of: $0).name } + ["progress", "worker input"]
+    standardCheckers().map { Swift.type(of: $0).name } + ["progress", "worker input", "time goes on"]
   }
 }

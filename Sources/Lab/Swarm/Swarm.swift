@@ -9,6 +9,8 @@ public struct Swarm: Sendable {
   public var runs: Int
   /// Whether failures are shortened.
   public var shrinks = true
+  /// Is told each seed before it is played.
+  public var begins: @Sendable (UInt64) -> Void = { _ in }
   var defect: Defect?
 
   /// See the properties.
@@ -65,6 +67,7 @@ public struct Swarm: Sendable {
   public func play(_ number: Int) -> Result {
     var result = Result()
     let name = ReplayName(seed: seed &+ UInt64(number))
+    begins(name.seed)
     guard let outcome = outcome(of: name.scenario) else { return result }
     result.runs = 1
     result.simulated = outcome.simulated

@@ -15,13 +15,16 @@ struct LocalClock {
 
   /// The monotonic clock at a moment of the simulation.
   func monotonic(_ now: Instant) -> Instant {
-    Instant(nanoseconds: now.nanoseconds + now.nanoseconds / 1_000_000 * drift + zero)
+    Instant(nanoseconds: now.nanoseconds + drifted(now) + zero)
   }
+  /// The monotonic clock begins anew with its machine.
+  mutating func restart(at now: Instant, showing start: Int64) { zero += start - monotonic(now).nanoseconds }
   /// The wall clock at a moment of the simulation.
   func wall(_ now: Instant) -> WallTime {
-    let run = now.nanoseconds + now.nanoseconds / 1_000_000 * drift
-    return WallTime(milliseconds: LocalClock.dawn + skew + run / 1_000_000)
+    WallTime(milliseconds: LocalClock.dawn + skew + (now.nanoseconds + drifted(now)) / 1_000_000)
   }
+  /// Exact, and rising with time, for simulations of up to a day.
+  private func drifted(_ now: Instant) -> Int64 { now.nanoseconds * drift / 1_000_000 }
   /// The first moment of the simulation at which the monotonic clock shows at least that.
   func moment(_ local: Instant) -> Instant {
     let shown = local.nanoseconds - zero

@@ -17,7 +17,7 @@ extension Simulation {
     if peers[number].starts > 0 {
       peers[number].settings.identityIsNew = false
       // A monotonic clock begins anew with its machine.
-      peers[number].clock.zero = Int64(random.index(below: 1_000_000_000)) - now.nanoseconds
+      peers[number].clock.restart(at: now, showing: Int64(random.index(below: 1_000_000_000)))
     }
     peers[number].starts += 1
     let peer = peers[number]

@@ -111,13 +111,15 @@ extension Simulation {
     let ask = asks.firstIndex { $0.request == request }
     clients[ClientID(peer: number, sink: sink)] = SimulatedClient(request: request, output: output, ask: ask)
     see(.opensSink(number, sink, request))
-    push(.input(number, life: peers[number].life, .clients(sink, present: true)), after: .zero)
+    // Whose portal has crashed meanwhile has hung up.
+    let isThere = ask.map { asks[$0].end == nil } ?? false
+    if isThere { push(.input(number, life: peers[number].life, .clients(sink, present: true)), after: .zero) }
   }
 
   func deliver(_ delivery: Streams.Delivery, to sink: SinkID, at number: Int) {
     trace.add(14)
     let id = ClientID(peer: number, sink: sink)
-    guard var client = clients[id] else { return }
+    guard var client = clients[id], !client.isClosed else { return }
     client.take(delivery, at: now)
     clients[id] = client
     see(.delivers(number, sink, delivery))

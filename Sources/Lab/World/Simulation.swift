@@ -125,9 +125,15 @@ public final class Simulation {
   public func run(progress: ((Double) -> Void)? = nil) -> Outcome {
     let end = Instant.seconds(scenario.endsAt)
     var steps: UInt64 = 0
+    var steadily = 0
     while let (at, order, next) = queue.pop(notAfter: end) {
+      steadily = at == now ? steadily + 1 : 0
       now = at
       steps += 1
+      if steadily > 100_000 {
+        find("time goes on", nil, "100,000 things happen at one instant; the next is \(String(describing: next).prefix(200))")
+        break
+      }
       happen(next, order)
       if stopsAtFirst, !findings.isEmpty { break }
       if hasHealed, isSettled { break }

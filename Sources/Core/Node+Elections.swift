@@ -60,7 +60,7 @@ extension Node {
       }
     }
     if !forgotten.isEmpty { effectsOut.append(.forget(forgotten)) }
-    if writes.isEmpty { perform(rest) } else { persist(writes, then: .ballots(rest)) }
+    persist(writes, then: .ballots(rest))
   }
 
   static let electionKind = "election"

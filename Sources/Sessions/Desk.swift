@@ -136,7 +136,7 @@ public struct Desk: Sendable {
     case .starved(let user, let stream): effects = onStarved(user, stream: stream)
     case .failed(let stream, let kind, let detail, let lasting):
       effects = onFailed(stream, kind: kind, detail: detail, lasting: lasting)
-    case .ended(let user): effects = onEnded(user)
+    case .ended(let user): effects = onEnded(user, at: now)
     case .counters(let user, let counters): effects = onCounters(user, counters)
     case .timer(.sweep): effects = sweep(at: now, in: context)
     }

@@ -32,6 +32,27 @@ private func say(_ text: String) { FileHandle.standardError.write(Data((text + "
     #expect(result.failures.map { "\($0.shortest): \($0.findings.first!)" } == [])
   }
 
+  /// Of the first so many scenarios it is told in how many a canary was caught; one that none of them catches has all 500.
+  static let counted = ProcessInfo.processInfo.environment["MILLRACE_CANARIES"].flatMap { Int($0) } ?? 20
+
+  @Test("(canary) every planted defect is caught within 500 scenarios", arguments: Defect.allCases)
+  func canary(_ defect: Defect) {
+    var (caught, played, first) = (0, 0, Int?.none)
+    var by: [String: Int] = [:]
+    var swarm = Swarm(seed: 1, runs: 500, defect: defect)
+    swarm.shrinks = false
+    while played < Self.counted || (first == nil && played < 500) {
+      let failures = swarm.play(played).failures
+      played += 1
+      guard let finding = failures.first?.findings.first else { continue }
+      caught += 1
+      first = first ?? played
+      by[finding.checker, default: 0] += 1
+    }
+    say("\(defect): caught in \(caught) of \(played) scenarios, first in number \(first.map(String.init) ?? "none"), by \(by)")
+    #expect(first != nil, "\(defect) stayed unnoticed in \(played) scenarios: checkers or scenarios are too weak")
+  }
+
   /// `MILLRACE_REPLAY=4711-f3 swift test --filter replay` plays one and tells everything.
   @Test(
     "(by hand) a scenario of the swarm, told",

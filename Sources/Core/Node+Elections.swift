@@ -37,7 +37,9 @@ extension Node {
       case .ended(let request): onServiceEnded(request)
       case .answeredByFirst(let request, let first):
         refuse(request, .election("this number was used for request \(RequestID(first.digest)) before"))
-      case .callFailed(let request, let failure): refuse(request, .election("\(failure)"))
+      case .callFailed(let request, let failure):
+        // Of a service that runs only its manager was sought: it will be again.
+        if portal.called[request]?.running == nil || failure == .expired { refuse(request, .election("\(failure)")) }
       case .rejected(let node, let fault):
         event("election.rejected", nil, "dropped a message of \(node.short)…: \(fault)", [.init("from", "\(node)")])
       }

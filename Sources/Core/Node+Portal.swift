@@ -39,6 +39,8 @@ struct PortalBook: Sendable {
     var calledAt: Instant?
     var managed: Instant?
     var running: Instant?
+    /// When its manager, silent for too long, was last sought.
+    var sought: Instant?
     var isOver = false
     /// Sinks without clients, and since when.
     var abandoned: OrderedDictionary<String, Instant> = [:]
@@ -340,12 +342,29 @@ extension Node {
         }
       }
     }
+    seekSilentManagers()
     let over = portal.called.filter { $0.value.isOver && now - $0.value.began > Limits.overKept }
     for request in over.keys { portal.called.removeValue(forKey: request) }
   }
 }
 
+extension Node {
+  /// A manager that has not renewed a sink here for as long as makes an orphan may have a successor that this portal has not heard of, or have
+  /// ended the service while this portal was cut off: the electors know.
+  private mutating func seekSilentManagers() {
+    for (request, submission) in portal.called where submission.running != nil && !submission.isOver {
+      guard submission.sought.map({ now - $0 > Limits.seeking }) ?? true, !desk.isRenewed(request, at: now),
+        let mandate = knownServices[request]?.mandate
+      else { continue }
+      portal.called[request]!.sought = now
+      ballot(.seek(mandate.envelope))
+    }
+  }
+}
+
 extension Limits {
+  /// Between two questions after a silent manager.
+  public static let seeking = Duration.seconds(5)
   /// What a portal lets a request be valid for: a long evening; a longer service is asked for again.
   public static let requestLife = Duration.seconds(12 * 3600)
   /// A service that none of its clients reads is ended after this.

@@ -42,6 +42,12 @@ extension Ballots {
       + [.setTimer(.call(request), at: time.now + repetition(of: envelope, 0)), .setTimer(.expiry(request), at: end)]
   }
 
+  /// Calls again for a request that it followed: the end notices may have passed it by.
+  mutating func onSeek(_ envelope: Signed<Envelope>, _ time: Moment) -> [BallotEffect] {
+    if case .following = calls[envelope.request]?.state { calls[envelope.request] = nil }
+    return onClientCall(envelope, time)
+  }
+
   private func repetition(of envelope: Signed<Envelope>, _ count: Int) -> Duration {
     let once = Limits.callRepetition + view.longestRoundTrip(to: envelope.body.electorate.members) * 2
     return min(once * (1 << min(count, 4)), Limits.callRepetition * 10)

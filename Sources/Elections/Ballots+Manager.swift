@@ -234,10 +234,13 @@ extension Ballots {
 
   // MARK: Leaving office
 
+  /// With the mandate for the portals: one that still follows a predecessor would not believe the end.
   private func endNotices(_ tenure: Tenure) -> [BallotEffect] {
     let electors = tenure.electorate.members
-    let callers = (ballots[tenure.mandate.request]?.callers ?? []).filter { !electors.contains($0) }
-    return (electors + callers).map { .send($0, .end(tenure.mandate.request, tenure.mandate.term)) }
+    let callers = ballots[tenure.mandate.request]?.callers ?? []
+    let all = electors + callers.filter { !electors.contains($0) }
+    return callers.map { .send($0, .elected(tenure.mandate)) }
+      + all.map { .send($0, .end(tenure.mandate.request, tenure.mandate.term)) }
   }
 
   mutating func onDeclineWish(_ request: RequestID, _ reason: Decline.Reason) -> [BallotEffect] {

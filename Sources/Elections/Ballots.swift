@@ -87,6 +87,7 @@ public struct Ballots: Sendable {
       self.view = view
       return []
     case .call(let envelope): return onClientCall(envelope, time)
+    case .seek(let envelope): return onSeek(envelope, time)
     case .received(let sender, let message): return onMessage(message, from: sender, time)
     case .timer(let timer): return onTimer(timer, time)
     case .propose(let request, let draft): return onPropose(request, draft)

@@ -183,6 +183,11 @@ public struct Desk: Sendable {
     return [.promised(now)]
   }
 
+  /// Whether the manager of a request has renewed a sink here in time.
+  public func isRenewed(_ request: RequestID, at now: Instant) -> Bool {
+    sinks.contains { $0.key.request == request && $0.value.leaseEnds > now }
+  }
+
   /// Streams whose groups are open here, with their number of shares: for gossip, status and tests.
   public var served: [(stream: StreamKey, shares: Int, isArmed: Bool)] {
     groups.map { ($0.key, $0.value.shares.count, $0.value.isArmed) }

@@ -192,6 +192,8 @@ public struct Fault: Codable, Hashable, Sendable {
     case manager(of: Int)
     /// The elector of the request at this place of its electorate.
     case elector(of: Int, Int)
+    /// Who stands in this term of the request's election.
+    case candidate(of: Int, term: UInt32)
     /// Whoever runs this stage of the request, counted from the source.
     case stage(of: Int, Int)
     /// The request's portal.

@@ -35,6 +35,8 @@ package struct DeskLook: Sendable {
     /// The plan's version.
     package var version: UInt32
   }
+  /// The term of each request that the node acted for last, reservations included.
+  package var heeded: [(request: RequestID, term: Term)]
   /// In the order in which they were opened.
   package var groups: [Group]
   /// In the order in which they were opened.
@@ -48,6 +50,7 @@ package struct DeskLook: Sendable {
 extension Desk {
   package var look: DeskLook {
     DeskLook(
+      heeded: dossiers.map { ($0, $1.fence.term) },
       groups: groups.map { stream, group in
         DeskLook.Group(
           stream: stream,

@@ -37,6 +37,9 @@ struct FenceChecker: Checker {
       if case .success = answer.result {
         obey(Pair(node: number, request: answer.mark.request), answer.mark.term, "reserves in")
       }
+    case .directs(let number, _, .released(let mark)):
+      let pair = Pair(node: number, request: mark.request)
+      if obeyed[pair] != nil { obey(pair, mark.term, "releases in") }
     default: return
     }
   }
@@ -44,6 +47,8 @@ struct FenceChecker: Checker {
   mutating func step(of number: Int, _ node: Node, after input: Input, at now: Instant, in world: Simulation) {
     guard input.concernsWork else { return }
     let look = node.deskLook
+    // What a manager asks of its own node does not pass the network.
+    for (request, term) in look.heeded { obey(Pair(node: number, request: request), term, "heeds") }
     for group in look.groups {
       for share in group.shares {
         note(number, share.request, group.stream, Mark(term: share.term, version: share.version))

@@ -99,12 +99,40 @@ public enum ScenarioMaker {
   ) -> [Fault] {
     let count = 1 + random.index(below: 7)
     let room = scenario.healsAt - begin
-    return (0..<count).map { _ in
+    let single = (0..<count).map { _ in
       // Half of the trouble comes while something is being begun.
       let ask = scenario.requests[random.index(below: scenario.requests.count)]
       let at = random.fraction() < 0.5 ? ask.at + random.fraction() * 0.8 : begin + random.fraction() * room * 0.8
       return Fault(at: at, lasts: lasting(using: &random), kind(scenario, using: &random))
-    }.sorted { $0.at < $1.at }
+    }
+    return (single + plot(scenario, using: &random)).sorted { $0.at < $1.at }
+  }
+
+  /// Trouble that belongs together, since chance alone seldom brings it at the right moments: an election whose first candidates are silent
+  /// while its electors fall and rise; or a manager that stands still while its plan is under way and wakes when another has taken over.
+  private static func plot(_ scenario: Scenario, using random: inout SeededRandom) -> [Fault] {
+    let number = random.index(below: scenario.requests.count)
+    let at = scenario.requests[number].at
+    switch random.index(below: 5) {
+    case 0:
+      let silent = Fault(
+        at: at + 0.01 + random.fraction() * 0.1, lasts: 2 + random.fraction() * 4,
+        .crash(.candidate(of: number, term: 1), losesStore: false, silent: true))
+      let second = Fault(
+        at: silent.at + random.fraction() * 0.2, lasts: 2 + random.fraction() * 3, .pause(.candidate(of: number, term: 2)))
+      let falls = (0..<4).map { _ in
+        Fault(
+          at: at + 0.25 + random.fraction() * 2.2, lasts: 0.05 + random.fraction() * 0.4,
+          .crash(.elector(of: number, random.index(below: 7)), losesStore: false, silent: false))
+      }
+      return [silent] + (random.fraction() < 0.6 ? [second] : []) + falls
+    case 1, 2:
+      return [
+        Fault(
+          at: at + 0.04 + random.fraction() * 0.4, lasts: 2.2 + random.fraction() * 4, .pause(.manager(of: number)))
+      ]
+    default: return []
+    }
   }
 
   private static func lasting(using random: inout SeededRandom) -> Double {

@@ -94,6 +94,7 @@ extension Fault.Kind {
       case .manager(let number): .manager(of: Fault.Target.shifted(number, without: request))
       case .elector(let number, let place): .elector(of: Fault.Target.shifted(number, without: request), place)
       case .stage(let number, let stage): .stage(of: Fault.Target.shifted(number, without: request), stage)
+      case .candidate(let number, let term): .candidate(of: Fault.Target.shifted(number, without: request), term: term)
       case .portal(let number): .portal(of: Fault.Target.shifted(number, without: request))
       case .node: target
       }

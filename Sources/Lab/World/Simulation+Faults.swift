@@ -1,5 +1,6 @@
 import Base
 import Core
+import Elections
 import Identity
 import Vocabulary
 
@@ -125,10 +126,15 @@ extension Simulation {
 
   private func until(_ fault: Fault) -> Instant { .seconds(min(fault.at + fault.lasts, scenario.healsAt)) }
 
-  /// A store may be lost only where the protocol allows it: by fewer electors of each request than leave it a quorum. With a view of few
-  /// members all are electors, so the bound is on the machines.
+  /// Whether it is up to fall at all; and a store may be lost only where the protocol goes on without it: as many as leave every electorate a
+  /// quorum that remembers.
   private func mayFall(_ number: Int, losesStore: Bool) -> Bool {
     guard peers[number].isUp else { return false }
+    guard losesStore else { return true }
+    let electors = min(peers.count, Limits.electors)
+    let quorum = (electors + (electors - 1) / 3) / 2 + 1
+    guard storesLost < electors - quorum else { return false }
+    storesLost += 1
     return true
   }
 
@@ -189,6 +195,11 @@ extension Simulation {
     case .elector(let ask, let place):
       guard asks.indices.contains(ask), let electors = asks[ask].electors, !electors.isEmpty else { return nil }
       return number(of: electors[place % electors.count])
+    case .candidate(let ask, let term):
+      guard let request = request(ask), let electors = asks[ask].electors, let electorate = Electorate(electors),
+        let candidate = electorate.candidate(of: request, in: Term(term))
+      else { return nil }
+      return number(of: candidate)
     case .stage(let ask, let stage):
       guard let request = request(ask) else { return nil }
       for peer in peers where peer.isUp {

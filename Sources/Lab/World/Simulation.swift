@@ -35,6 +35,7 @@ public final class Simulation {
   var elections = ElectionLog()
   var notes: [String] = []
   var hasHealed = false
+  var storesLost = 0
   /// Looked up, never iterated.
   var numbers: [NodeID: Int] = [:]
   /// Only to show that the checkers see it.

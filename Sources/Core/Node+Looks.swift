@@ -83,7 +83,8 @@ extension Node {
     let groups = desk.look.groups.map { group in
       "stream \(group.stream.short) for \(group.shares.map { $0.request.short }), \(group.isConsumed ? "consumed" : "unconsumed")"
     }
-    return (groups + desk.look.sinks.map { "sink \($0.delivery.output) of \($0.delivery.request.short)" }).joined(separator: "; ")
+    return (groups + desk.look.sinks.map { "sink \($0.delivery.output) of \($0.delivery.request.short)" }).joined(
+      separator: "; ")
       + (streams.isEmpty ? "" : "; streams open")
   }
 

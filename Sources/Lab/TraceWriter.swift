@@ -56,7 +56,8 @@ public final class TraceWriter {
     var outcome: Outcome?
 
     enum CodingKeys: String, CodingKey {
-      case at, kind, node, event, service, summary, details, number, what, nodes, request, end, checker, scenario, outcome
+      case at, kind, node, event, service, summary, details, number, what, nodes, request, end, checker, scenario,
+        outcome
       case losesStore = "loses_store"
     }
   }

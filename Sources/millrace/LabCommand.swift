@@ -12,7 +12,8 @@ struct LabCommand: AsyncParsableCommand {
 /// Random scenarios; what fails is shortened.
 struct SwarmCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "swarm", abstract: "Play random scenarios and check that nothing unsafe happens and everything settles.")
+    commandName: "swarm",
+    abstract: "Play random scenarios and check that nothing unsafe happens and everything settles.")
 
   @Option(help: "How many scenarios.")
   var runs = 100
@@ -37,7 +38,9 @@ struct SwarmCommand: AsyncParsableCommand {
       }
     }
     progress.end()
-    Print.line("\(result.runs) scenarios, \(Int(result.simulated)) s simulated, \(result.happenings) happenings, \(result.failures.count) failed")
+    Print.line(
+      "\(result.runs) scenarios, \(Int(result.simulated)) s simulated, \(result.happenings) happenings, \(result.failures.count) failed"
+    )
     for (end, count) in result.ends.sorted(by: { $0.value > $1.value }) { Print.line("  \(count) requests: \(end)") }
     if !result.failures.isEmpty { throw ExitCode(1) }
   }
@@ -46,7 +49,8 @@ struct SwarmCommand: AsyncParsableCommand {
 /// One scenario of the swarm again.
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "replay", abstract: "Play one scenario of the swarm again, e.g. 4711 or 4711-f3-n, and tell what happens.")
+    commandName: "replay",
+    abstract: "Play one scenario of the swarm again, e.g. 4711 or 4711-f3-n, and tell what happens.")
 
   @Argument(help: "The seed, and the steps that shortened it, as the swarm printed them.")
   var name: String
@@ -67,7 +71,8 @@ struct ReplayCommand: ParsableCommand {
 /// One scenario from a file.
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Play a scenario from a JSON file (`millrace lab replay SEED --scenario` prints one).")
+    commandName: "run", abstract: "Play a scenario from a JSON file (`millrace lab replay SEED --scenario` prints one)."
+  )
 
   @Argument(help: "The file.")
   var file: String
@@ -89,7 +94,8 @@ enum LabRun {
   static func play(_ scenario: Scenario, trace: String?, json: Bool) throws {
     var file: FileHandle?
     if let trace, trace != "-" {
-      guard FileManager.default.createFile(atPath: trace, contents: nil), let handle = FileHandle(forWritingAtPath: trace)
+      guard FileManager.default.createFile(atPath: trace, contents: nil),
+        let handle = FileHandle(forWritingAtPath: trace)
       else { throw Refusal("\(trace): cannot be written") }
       file = handle
     }
@@ -112,7 +118,8 @@ enum LabRun {
       for finding in outcome.findings { Print.line("\(finding)") }
       for note in outcome.notes { Print.line(note) }
       Print.line(
-        "\(Form.seconds(outcome.simulated)) simulated, \(outcome.counts.happenings) happenings, trace \(outcome.traceHash)")
+        "\(Form.seconds(outcome.simulated)) simulated, \(outcome.counts.happenings) happenings, trace \(outcome.traceHash)"
+      )
     }
     if !outcome.findings.isEmpty { throw ExitCode(1) }
   }

@@ -10,7 +10,9 @@ import Testing
   static func scenario(
     seconds: Double = 9, clientDelay: Double = 1, at: Double, lasts: Double, _ kind: Fault.Kind, seed: UInt64 = 1
   ) -> Scenario {
-    let parts = ["source.video", "source.audio", "source.text", "video.scale", "video.overlay", "video.vp8", "mux.webm"]
+    let parts = [
+      "source.video", "source.audio", "source.text", "video.scale", "video.overlay", "video.vp8", "mux.webm",
+    ]
     var scenario = Scenario(
       seed: seed, nodes: (0..<5).map { _ in Scenario.Machine(components: parts) }, healsAt: at + lasts + 1,
       endsAt: at + lasts + 90)
@@ -57,7 +59,8 @@ import Testing
 }
 
 @Suite struct FenceTests {
-  @Test("a manager that wakes after its successor took over is not obeyed; without the fence it is, and that is noticed")
+  @Test(
+    "a manager that wakes after its successor took over is not obeyed; without the fence it is, and that is noticed")
   func wakes() throws {
     var caught = 0
     for step in 0..<10 {

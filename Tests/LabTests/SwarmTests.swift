@@ -49,7 +49,9 @@ private func say(_ text: String) { FileHandle.standardError.write(Data((text + "
       first = first ?? played
       by[finding.checker, default: 0] += 1
     }
-    say("\(defect): caught in \(caught) of \(played) scenarios, first in number \(first.map(String.init) ?? "none"), by \(by)")
+    say(
+      "\(defect): caught in \(caught) of \(played) scenarios, first in number \(first.map(String.init) ?? "none"), by \(by)"
+    )
     #expect(first != nil, "\(defect) stayed unnoticed in \(played) scenarios: checkers or scenarios are too weak")
   }
 

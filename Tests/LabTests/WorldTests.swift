@@ -43,7 +43,8 @@ import Vocabulary
     #expect(clock.monotonic(.seconds(100)).nanoseconds == 5)
   }
 
-  @Test("a matrix of round trips: missing entries take the other way's value, or the two machines' medians, and it is said")
+  @Test(
+    "a matrix of round trips: missing entries take the other way's value, or the two machines' medians, and it is said")
   func matrix() throws {
     let matrix = try RoundTripMatrix(text: "0 2 4\n-1 0 0\n6 nan 0\n", name: "m", unit: .milliseconds)
     #expect(matrix.size == 3)
@@ -91,7 +92,8 @@ import Vocabulary
           offer: NodeOffer(components: nil, slots: 1, cores: 1, machineCores: 1, memory: 1), identityIsNew: true)
         for start in 0..<4 {
           var node = Node(
-            keys: keys, settings: settings, memory: Memory(records: []), now: .zero, wall: WallTime(milliseconds: Int64(start)))
+            keys: keys, settings: settings, memory: Memory(records: []), now: .zero,
+            wall: WallTime(milliseconds: Int64(start)))
           var random = SeededRandom(seed: 1)
           for effect in node.handle(.join([]), at: .zero, wall: WallTime(milliseconds: 1), using: &random) {
             if case .persist(_, let token) = effect { tokens.append(token) }

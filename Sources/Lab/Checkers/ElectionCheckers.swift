@@ -80,7 +80,8 @@ struct PromiseChecker: Checker {
     case .vote(let vote, _, let carried):
       if world.number(of: vote.signer) == number { keeps(pair, vote.body.term, "vote") }
       if let carried, let before = newest[pair], carried.snapshot.mark < before {
-        found("an elector offers version \(carried.snapshot.mark), older than \(before), which it acknowledged", at: number)
+        found(
+          "an elector offers version \(carried.snapshot.mark), older than \(before), which it acknowledged", at: number)
       }
     case .acknowledgement(let statement, _):
       keeps(pair, statement.body.mark.term, "acknowledgement")
@@ -165,7 +166,8 @@ struct VersionChecker: Checker {
     guard let book = requests[mark.request] else {
       return found("\(what) version \(mark.version) of \(mark.request.short), which no elector has", at: number)
     }
-    let owners = book.versions.filter { $0.key.term == mark.term && $0.value.number == UInt64(mark.version) }
+    let owners =
+      book.versions.filter { $0.key.term == mark.term && $0.value.number == UInt64(mark.version) }
       .map(\.value.owners.count).max() ?? 0
     if owners < book.quorum {
       found(
@@ -180,11 +182,14 @@ struct VersionChecker: Checker {
       if requests[snapshot.request] == nil { requests[snapshot.request] = Book(openedTerms: [snapshot.term]) }
       return
     }
-    let before = book.held.flatMap { $0.term < snapshot.term ? $0 : nil }
+    let before =
+      book.held.flatMap { $0.term < snapshot.term ? $0 : nil }
       ?? book.versions.filter { $0.key.term < snapshot.term && $0.value.owners.count >= book.quorum }.map(\.key).max()
     requests[snapshot.request] = book
     guard let before else { return }
-    let known = book.versions.contains { $0.key >= before && $0.key.term < snapshot.term && $0.value.state == Data(snapshot.state) }
+    let known = book.versions.contains {
+      $0.key >= before && $0.key.term < snapshot.term && $0.value.state == Data(snapshot.state)
+    }
     if !known {
       found(
         "term \(snapshot.term) of \(snapshot.request.short) begins with version \(snapshot.version) and has lost "

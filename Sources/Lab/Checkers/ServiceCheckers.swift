@@ -133,7 +133,9 @@ struct ShareChecker: Checker {
       for share in group.shares where share.leaseEnds > local {
         let pair = Pair(node: number, request: share.request)
         // A manager's word to its own node does not pass the network.
-        guard released[pair] == nil, !node.manages(share.request), !managedHere(share.request, number, world) else { continue }
+        guard released[pair] == nil, !node.manages(share.request), !managedHere(share.request, number, world) else {
+          continue
+        }
         found("closes stream \(group.stream.short) under a living share of \(share.request.short)", at: number)
       }
     }
@@ -198,7 +200,8 @@ struct OwnerChecker: Checker {
     for asked in world.asks where asked.acceptedAt != nil && asked.end == nil {
       guard let request = asked.request else { continue }
       let managers = world.peers.filter { $0.isUp && $0.node.manages(request) }
-      guard let manager = managers.max(by: { $0.node.standing(of: request)!.term < $1.node.standing(of: request)!.term })
+      guard
+        let manager = managers.max(by: { $0.node.standing(of: request)!.term < $1.node.standing(of: request)!.term })
       else {
         missing.insert(Stage(request: request, stream: nil))
         continue
@@ -220,7 +223,9 @@ struct OwnerChecker: Checker {
       since[stage] = start
       if now - start > OwnerChecker.bound {
         found(
-          stage.stream.map { "stream \($0.short) of \(stage.request.short) has no owner for \(Int((now - start).seconds)) s" }
+          stage.stream.map {
+            "stream \($0.short) of \(stage.request.short) has no owner for \(Int((now - start).seconds)) s"
+          }
             ?? "\(stage.request.short) runs without a manager for \(Int((now - start).seconds)) s")
       }
     }
@@ -236,7 +241,8 @@ extension Input {
       case .session, .stream, .election: true
       default: false
       }
-    case .timer(.desk), .timer(.director), .timer(.streams), .timer(.ballots), .persisted, .clients, .workerDied, .linkDown:
+    case .timer(.desk), .timer(.director), .timer(.streams), .timer(.ballots), .persisted, .clients, .workerDied,
+      .linkDown:
       true
     case .worker(_, .failure), .worker(_, .end): true
     default: false

@@ -45,7 +45,9 @@ struct DeliveryChecker: Checker {
       if index < state.next { found("position \(index) comes a second time", at: key.node) }
       if index > state.next { found("position \(index) comes where \(state.next) is due", at: key.node) }
       let value = SimulatedMedia.value(index, through: SimulatedMedia.components)
-      if SimulatedMedia.value(of: packet) != value { found("position \(index) holds something else than its frame", at: key.node) }
+      if SimulatedMedia.value(of: packet) != value {
+        found("position \(index) holds something else than its frame", at: key.node)
+      }
       state.next = max(state.next, index + 1)
     case .end:
       state.hasEnded = true

@@ -36,7 +36,8 @@ public enum ScenarioMaker {
       var offer = parts.filter { _ in random.fraction() < 0.55 }
       if random.fraction() < 0.4 { offer += ["source.video"] }
       // Clocks may drift apart by a tenth, and differ by half a minute, so each may be off by half of that.
-      let drift = random.fraction() < 0.2 ? Int64(random.index(below: 80_000)) - 40_000 : Int64(random.index(below: 400)) - 200
+      let drift =
+        random.fraction() < 0.2 ? Int64(random.index(below: 80_000)) - 40_000 : Int64(random.index(below: 400)) - 200
       return Scenario.Machine(
         components: offer, slots: 3 + random.index(below: 5), cores: 4,
         up: random.fraction() < 0.25 ? 1_000_000 + Int64(random.index(below: 4_000_000)) : 0, down: 0,
@@ -119,7 +120,8 @@ public enum ScenarioMaker {
         at: at + 0.01 + random.fraction() * 0.1, lasts: 2 + random.fraction() * 4,
         .crash(.candidate(of: number, term: 1), losesStore: false, silent: true))
       let second = Fault(
-        at: silent.at + random.fraction() * 0.2, lasts: 2 + random.fraction() * 3, .pause(.candidate(of: number, term: 2)))
+        at: silent.at + random.fraction() * 0.2, lasts: 2 + random.fraction() * 3,
+        .pause(.candidate(of: number, term: 2)))
       let falls = (0..<4).map { _ in
         Fault(
           at: at + 0.25 + random.fraction() * 2.2, lasts: 0.05 + random.fraction() * 0.4,
@@ -153,7 +155,9 @@ public enum ScenarioMaker {
     case 11: return .oneWay(from: scenario.nodes.indices.map { .node($0) }, to: [target()])
     case 12: return .cut(target(), target())
     case 13: return .slowDisk(target(), 20 + random.fraction() * 600)
-    case 14: return random.fraction() < 0.5 ? .slowNetwork(target(), 30 + random.fraction() * 300) : .rain(random.fraction() * 0.4)
+    case 14:
+      return random.fraction() < 0.5
+        ? .slowNetwork(target(), 30 + random.fraction() * 300) : .rain(random.fraction() * 0.4)
     default: return random.fraction() < 0.7 ? .workerDies(target()) : .leave(target())
     }
   }

@@ -70,13 +70,17 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
       if let offered = scenario.nodes[last].components, let held = shorter.nodes[last - 1].components {
         shorter.nodes[last - 1].components = held + offered.filter { !held.contains($0) }
       }
-      for index in shorter.sources.indices where shorter.sources[index].node == last { shorter.sources[index].node = last - 1 }
+      for index in shorter.sources.indices where shorter.sources[index].node == last {
+        shorter.sources[index].node = last - 1
+      }
       for index in shorter.requests.indices where shorter.requests[index].portal == last {
         shorter.requests[index].portal = last - 1
       }
       for index in shorter.faults.indices { shorter.faults[index].kind.forget(node: last) }
     case .calm:
-      guard scenario.weather.loss > 0 || scenario.weather.duplication > 0 || scenario.weather.reordering > 0 else { return nil }
+      guard scenario.weather.loss > 0 || scenario.weather.duplication > 0 || scenario.weather.reordering > 0 else {
+        return nil
+      }
       (shorter.weather.loss, shorter.weather.duplication, shorter.weather.reordering) = (0, 0, 0)
     case .exactClocks:
       guard scenario.nodes.contains(where: { $0.drift != 0 || $0.skew != 0 }) else { return nil }

@@ -124,7 +124,8 @@ struct SimulatedWorker {
   }
 
   private mutating func make(_ value: UInt64, bytes: Int) -> Packet {
-    let payload = (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    let payload =
+      (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
       + [UInt8](repeating: 0, count: max(0, bytes - 8))
     defer { next += 1 }
     credit -= payload.count

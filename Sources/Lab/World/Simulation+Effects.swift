@@ -134,7 +134,9 @@ extension Simulation {
       push(.breakLinks(from, to), after: SimulatedNetwork.linkTimeout)
     }
     let lane = network.lane(from: from, to: to, purpose)
-    if let at = network.send(message, on: lane, bytes: size, at: now, using: &random) { queue.push(.pump(lane), at: at) }
+    if let at = network.send(message, on: lane, bytes: size, at: now, using: &random) {
+      queue.push(.pump(lane), at: at)
+    }
   }
 
   func pump(_ lane: Int) {

@@ -164,7 +164,8 @@ extension Simulation {
       for a in parts[0] { for b in parts[1] where a != b { network.unblock(a, b) } }
     case .slowDisk(_, let milliseconds):
       for number in struck { peers[number].diskDelay -= .fromSeconds(milliseconds / 1_000) }
-    case .slowNetwork(_, let milliseconds): for number in struck { network.slowness[number] -= Int64(milliseconds * 1e6) }
+    case .slowNetwork(_, let milliseconds):
+      for number in struck { network.slowness[number] -= Int64(milliseconds * 1e6) }
     case .rain(let share): network.rain = max(0, network.rain - share)
     }
     see(.disturbance)

@@ -48,7 +48,9 @@ extension Simulation {
 
   /// The client wants no more.
   func stop(_ number: Int) {
-    guard asks[number].end == nil, let request = asks[number].request, peers[asks[number].ask.portal].isUp else { return }
+    guard asks[number].end == nil, let request = asks[number].request, peers[asks[number].ask.portal].isUp else {
+      return
+    }
     let token = ClientToken(UInt64(number) * 2 + 2)
     asks[number].stopToken = token
     tell(asks[number].ask.portal, .client(token, .end(request)))

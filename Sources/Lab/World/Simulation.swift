@@ -132,7 +132,9 @@ public final class Simulation {
       now = at
       steps += 1
       if steadily > 100_000 {
-        find("time goes on", nil, "100,000 things happen at one instant; the next is \(String(describing: next).prefix(200))")
+        find(
+          "time goes on", nil,
+          "100,000 things happen at one instant; the next is \(String(describing: next).prefix(200))")
         break
       }
       happen(next, order)

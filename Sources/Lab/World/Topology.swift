@@ -123,7 +123,8 @@ struct RoundTripMatrix {
           mirrored += 1
         } else {
           let guesses = [rowMedians[i], rowMedians[j]].compactMap { $0 }
-          table[i * size + j] = Int64(guesses.isEmpty ? all[all.count / 2] : guesses.reduce(0, +) / Double(guesses.count))
+          table[i * size + j] = Int64(
+            guesses.isEmpty ? all[all.count / 2] : guesses.reduce(0, +) / Double(guesses.count))
           guessed += 1
         }
       }

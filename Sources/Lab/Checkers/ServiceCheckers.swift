@@ -33,13 +33,6 @@ struct FenceChecker: Checker {
     case .crashes(let number, let losesStore):
       shares = shares.filter { $0.key.pair.node != number }
       if losesStore { obeyed = obeyed.filter { $0.key.node != number } }
-    case .directs(let number, _, .reserved(let answer)):
-      if case .success = answer.result {
-        obey(Pair(node: number, request: answer.mark.request), answer.mark.term, "reserves in")
-      }
-    case .directs(let number, _, .released(let mark)):
-      let pair = Pair(node: number, request: mark.request)
-      if obeyed[pair] != nil { obey(pair, mark.term, "releases in") }
     default: return
     }
   }
@@ -47,7 +40,7 @@ struct FenceChecker: Checker {
   mutating func step(of number: Int, _ node: Node, after input: Input, at now: Instant, in world: Simulation) {
     guard input.concernsWork else { return }
     let look = node.deskLook
-    // What a manager asks of its own node does not pass the network.
+    // Not from its answers: one that waits for the disk leaves after a newer term was heeded, and promises nothing of it.
     for (request, term) in look.heeded { obey(Pair(node: number, request: request), term, "heeds") }
     for group in look.groups {
       for share in group.shares {

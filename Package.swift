@@ -67,6 +67,12 @@ let rooms = [
       .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
     ],
     exclude: ["Page"]),
+  Room(
+    name: "Lab",
+    below: [
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Sessions",
+      "Streams", "Core",
+    ]),
   // L5
   Room(
     name: "Runtime",
@@ -78,7 +84,7 @@ let rooms = [
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),
   Room(
     name: "millrace", kind: .executable,
-    below: ["Base", "Identity", "Portal", "Runtime"],
+    below: ["Base", "Identity", "Portal", "Lab", "Runtime"],
     products: [.product(name: "ArgumentParser", package: "swift-argument-parser")], tested: false),
   // Linked against FFmpeg, so that the node is not: see Decisions/WorkerExecutable.md
   Room(name: "millrace-worker", kind: .executable, below: ["Media"], tested: false),

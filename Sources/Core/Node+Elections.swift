@@ -39,7 +39,9 @@ extension Node {
       case .ended(let request): onServiceEnded(request)
       case .answeredByFirst(let request, let first):
         refuse(request, .election("this number was used for request \(RequestID(first.digest)) before"))
-      case .callFailed(let request, let failure): refuse(request, .election("\(failure)"))
+      case .callFailed(let request, let failure):
+        // Of a service that runs only its manager was sought: it will be again.
+        if portal.called[request]?.running == nil || failure == .expired { refuse(request, .election("\(failure)")) }
       case .rejected(let node, let fault):
         event("election.rejected", nil, "dropped a message of \(node.short)…: \(fault)", [.init("from", "\(node)")])
       }
@@ -62,7 +64,7 @@ extension Node {
       }
     }
     if !forgotten.isEmpty { effectsOut.append(.forget(forgotten)) }
-    if writes.isEmpty { perform(rest) } else { persist(writes, then: .ballots(rest)) }
+    persist(writes, then: .ballots(rest))
   }
 
   static let electionKind = "election"

@@ -31,9 +31,11 @@ extension Node {
 
   /// Signed measurements of these nodes, fresh enough for an elector whose clock differs.
   private func bearings(of nodes: [NodeID]) -> [SignedEnvelope] {
-    board.all.filter { report in
-      guard nodes.contains(report.signer), let known = board[report.signer] else { return false }
-      return wall - known.report.wall <= Limits.bearingAge && known.report.wall - wall <= Limits.bearingAge
+    OrderedSet(nodes).compactMap { node in
+      guard let known = board[node], wall - known.report.wall <= Limits.bearingAge,
+        known.report.wall - wall <= Limits.bearingAge
+      else { return nil }
+      return board.pulse(of: node)
     }
   }
 

@@ -41,6 +41,8 @@ struct PortalBook: Sendable {
     var calledAt: Instant?
     var managed: Instant?
     var running: Instant?
+    /// When its manager, silent for too long, was last sought.
+    var sought: Instant?
     var isOver = false
     /// Sinks without clients, and since when.
     var abandoned: OrderedDictionary<String, Instant> = [:]
@@ -229,6 +231,7 @@ extension Node {
     }
     guard let submission = portal.called[request] else { return }
     portal.called[request]!.isOver = true
+    dismissReaders(of: request)
     portal.called[request]!.clients = []
     forgetKey { if case .called(_, request) = $0 { true } else { false } }
     for client in submission.clients { effectsOut.append(.answer(client, .refused(reason))) }
@@ -266,7 +269,12 @@ extension Node {
   }
 
   mutating func onServiceEnded(_ request: RequestID) {
-    manage(request, .endRecorded)
+    if let manager = director.services[request], manager.phase != .ending {
+      // A later term's manager ended it while this one was out of reach.
+      onLost(request, .succeeded(manager.mandate.term))
+    } else {
+      manage(request, .endRecorded)
+    }
     knownServices.note(request) { if $0.state != "failed" { $0.state = "ended" } }
     finishSubmission(request)
   }
@@ -274,6 +282,7 @@ extension Node {
   mutating func finishSubmission(_ request: RequestID) {
     guard let submission = portal.called[request], !submission.isOver else { return }
     portal.called[request]!.isOver = true
+    dismissReaders(of: request)
     let waiting = submission.ending
     portal.called[request]!.ending = []
     for client in waiting { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
@@ -282,6 +291,13 @@ extension Node {
         .answer(client, .refused(.manager(knownServices[request]?.problem ?? "the service ended", nil))))
     }
     portal.called[request]!.clients = []
+  }
+
+  /// Nothing will come any more: a sink that its manager cannot release goes as an orphan, whoever still reads from it.
+  private mutating func dismissReaders(of request: RequestID) {
+    for output in sinks.outputs(of: request) {
+      tellDesk(.clients(DeliveryID(request: request, output: output), present: false))
+    }
   }
 
   // MARK: - On messages of this room
@@ -349,12 +365,29 @@ extension Node {
         }
       }
     }
+    seekSilentManagers()
     let over = portal.called.filter { $0.value.isOver && now - $0.value.began > Limits.overKept }
     for request in over.keys { portal.called.removeValue(forKey: request) }
   }
 }
 
+extension Node {
+  /// A manager that has not renewed a sink here for as long as makes an orphan may have a successor that this portal has not heard of, or have
+  /// ended the service while this portal was cut off: the electors know.
+  private mutating func seekSilentManagers() {
+    for (request, submission) in portal.called where submission.running != nil && !submission.isOver {
+      guard submission.sought.map({ now - $0 > Limits.seeking }) ?? true, !desk.isRenewed(request, at: now),
+        let mandate = knownServices[request]?.mandate
+      else { continue }
+      portal.called[request]!.sought = now
+      ballot(.seek(mandate.envelope))
+    }
+  }
+}
+
 extension Limits {
+  /// Between two questions after a silent manager.
+  public static let seeking = Duration.seconds(5)
   /// What a portal lets a request be valid for: a long evening; a longer service is asked for again.
   public static let requestLife = Duration.seconds(12 * 3600)
   /// A service that none of its clients reads is ended after this.

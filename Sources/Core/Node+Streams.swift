@@ -221,6 +221,7 @@ struct AddressBook: Sendable {
   private var known: OrderedDictionary<NodeID, PeerAddress> = [:]
 
   subscript(node: NodeID) -> PeerAddress? { known[node] }
+  var count: Int { known.count }
   mutating func learn(_ node: NodeID, _ address: PeerAddress) {
     if known[node] == nil, known.count >= Limits.members { known.removeFirst() }
     known[node] = address

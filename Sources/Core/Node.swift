@@ -37,7 +37,7 @@ public struct Node: Sendable {
   var sources = SourceBook()
   var portal = PortalBook()
   var inquiries = InquiryBook()
-  var waiting: OrderedDictionary<PersistToken, Continuation> = [:]
+  var waiting: OrderedDictionary<PersistToken, [Continuation]> = [:]
   var notes: OrderedDictionary<RequestID, ManagerNote> = [:]
   var knownServices: OrderedDictionary<RequestID, KnownService> = [:]
   var promised = Promised()
@@ -182,19 +182,26 @@ public struct Node: Sendable {
     effectsOut.append(.sendLink(message, to: node, at: address, purpose))
   }
 
-  /// Has records written; what follows waits for them.
+  /// Has records written; what follows waits for them, and for all that was asked for before: without records it waits for that alone.
   mutating func persist(_ records: [Record], then rest: Continuation) {
+    if records.isEmpty {
+      guard let last = waiting.keys.last else { return perform(rest) }
+      return waiting[last]!.append(rest)
+    }
     nextToken += 1
     let token = PersistToken(number: nextToken)
-    waiting[token] = rest
+    waiting[token] = [rest]
     effectsOut.append(.persist(records, token))
   }
 
   private mutating func onPersisted(_ token: PersistToken) {
-    switch waiting.removeValue(forKey: token) {
+    for rest in waiting.removeValue(forKey: token) ?? [] { perform(rest) }
+  }
+
+  private mutating func perform(_ rest: Continuation) {
+    switch rest {
     case .ballots(let rest): perform(rest)
     case .desk(let rest): perform(rest)
-    case nil: break
     }
   }
 

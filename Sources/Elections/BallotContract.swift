@@ -14,6 +14,8 @@ public enum BallotInput: Hashable, Sendable {
   /// A client asks through this peer: have a manager elected. Also after a restart, to find the manager again. With what the envelope's
   /// order of candidates follows from.
   case call(Signed<Envelope>, evidence: [SignedEnvelope] = [])
+  /// This portal has lost sight of the manager that it follows: ask the electors who manages now, or whether it has ended.
+  case seek(Signed<Envelope>)
   /// A message, checked by `ElectionMessage.init(validating:using:)`, from the peer that the link is bound to (or from this one).
   case received(from: NodeID, ElectionMessage)
   /// A timer set by ``BallotEffect/setTimer(_:at:)`` has come; stale ones are harmless.

@@ -47,6 +47,13 @@ extension Ballots {
       + [.setTimer(.call(request), at: time.now + repetition(of: envelope, 0)), .setTimer(.expiry(request), at: end)]
   }
 
+  /// Calls again for a request that it followed: the end notices may have passed it by.
+  mutating func onSeek(_ envelope: Signed<Envelope>, _ time: Moment) -> [BallotEffect] {
+    let evidence = calls[envelope.request]?.evidence ?? []
+    if case .following = calls[envelope.request]?.state { calls[envelope.request] = nil }
+    return onClientCall(envelope, evidence, time)
+  }
+
   private func repetition(of envelope: Signed<Envelope>, _ count: Int) -> Duration {
     let once = Limits.callRepetition + view.longestRoundTrip(to: envelope.body.electorate.members) * 2
     return min(once * (1 << min(count, 4)), Limits.callRepetition * 10)

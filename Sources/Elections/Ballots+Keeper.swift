@@ -28,7 +28,8 @@ extension Ballots {
     ballot.record.promised = term
     ballots[request] = ballot
     let answer = BallotEffect.send(sender, .heartbeatAnswer(request, term, sent: sent))
-    return followed + (raised ? [.persist([.ballot(ballot.record)], then: [answer])] : [answer])
+    // The answer waits in any case: the promise of an earlier heartbeat may not be on disk yet.
+    return followed + [.persist(raised ? [.ballot(ballot.record)] : [], then: [answer])]
       + [.setTimer(.patience(request), at: lease)]
   }
 

@@ -256,10 +256,13 @@ extension Ballots {
 
   // MARK: Leaving office
 
-  /// To everyone who has not said that it knows of the end.
+  /// To everyone who has not said that it knows of the end; with the mandate for the portals: one that still follows a predecessor would
+  /// not believe it.
   private func endNotices(_ tenure: Tenure) -> [BallotEffect] {
-    audience(of: tenure).filter { !tenure.toldOfEnd.contains($0) }.map {
-      .send($0, .end(tenure.mandate.request, tenure.mandate.term))
+    let callers = ballots[tenure.mandate.request]?.callers ?? []
+    return audience(of: tenure).filter { !tenure.toldOfEnd.contains($0) }.flatMap { node -> [BallotEffect] in
+      (callers.contains(node) ? [.send(node, .elected(tenure.mandate))] : [])
+        + [.send(node, .end(tenure.mandate.request, tenure.mandate.term))]
     }
   }
 

@@ -44,10 +44,10 @@ public struct Ballots: Sendable {
   /// Votes inside mandates that were found good.
   var verified = VerifiedDigests(capacity: 8_192)
   /// A fault planted by a test of the tests; nil everywhere else.
-  var defect: Defect?
+  package var defect: Defect?
 
   /// What a test may break, to see its checkers notice.
-  enum Defect: CaseIterable {
+  package enum Defect: CaseIterable, Sendable {
     case promiseNotPersisted, quorumOffByOne, effectiveBeforeQuorum
     /// Seen only where electors leave for good.
     case entersWithoutVersion
@@ -92,6 +92,7 @@ public struct Ballots: Sendable {
       return []
     case .draw(let envelope): return onDrawWish(envelope, time)
     case .call(let envelope, let evidence): return onClientCall(envelope, evidence, time)
+    case .seek(let envelope): return onSeek(envelope, time)
     case .received(let sender, let message): return onMessage(message, from: sender, time)
     case .timer(let timer): return onTimer(timer, time)
     case .propose(let request, let draft): return onPropose(request, draft)
@@ -102,6 +103,15 @@ public struct Ballots: Sendable {
       return []
     }
   }
+
+  // MARK: What checkers look at
+
+  /// Ballots kept.
+  package var kept: Int { ballots.count }
+  /// Calls that wait or follow.
+  package var waitingCalls: Int { calls.count }
+  /// Whom this portal called for a request.
+  package func called(_ request: RequestID) -> Electorate? { calls[request]?.envelope.body.electorate }
 
   /// The two clocks of one input.
   struct Moment {

@@ -193,7 +193,7 @@ private func lots(
 
 // MARK: - Nearest and least loaded
 
-/// What an order takes from a node's signed load report. The report itself is of another room; its bytes and kind are the wire's.
+/// What an order takes from the pulse of a node's signed load report. The report itself is of another room; its bytes and kind are the wire's.
 struct Bearing {
   static let kind = CandidateOrder.measurementKind
   let wall: WallTime
@@ -205,16 +205,17 @@ struct Bearing {
     let node = statement.signer
     guard verified.check(statement, kind: Bearing.kind) else { throw .statement(of: node, "not signed by it") }
     do throws(InvalidMessage) {
-      let wire = try WireLoadReport(parsing: statement.bytes)
-      guard try Field.node(wire.node, "LoadReport.node") == node else {
-        throw InvalidMessage("LoadReport.node", "is not the signer")
+      let wire = try WireReportPart(parsing: statement.bytes)
+      guard try Field.node(wire.node, "ReportPart.node") == node else {
+        throw InvalidMessage("ReportPart.node", "is not the signer")
       }
+      guard case .pulse(let pulse) = wire.content else { throw InvalidMessage("ReportPart.content", "is no pulse") }
       wall = WallTime(milliseconds: wire.wallMs)
-      coordinate = try Coordinate(validating: wire.coordinate, "LoadReport.coordinate")
-      let shares = [wire.load.ownCpu, wire.load.machineCpu, wire.load.cpuPressure, wire.load.deadlineMisses]
-      for share in shares { _ = try Field.number(share, "Load", in: 0...1) }
-      let slots = Double(wire.load.slotsUsed) / Double(max(wire.load.slots, 1))
-      load = max(shares.max() ?? 0, slots)
+      coordinate = try Coordinate(validating: pulse.place, "Pulse.place")
+      let shares = [pulse.ownCpu, pulse.machineCpu, pulse.cpuPressure, pulse.deadlineMisses]
+      for share in shares { _ = try Field.number(share, "Pulse", in: 0...1_000) }
+      let slots = Double(pulse.slotsUsed) / Double(max(pulse.slots, 1))
+      load = max(Double(shares.max() ?? 0) / 1_000, slots)
     } catch { throw .statement(of: node, "\(error)") }
   }
 }

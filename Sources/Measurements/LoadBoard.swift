@@ -65,6 +65,8 @@ public struct LoadBoard: Sendable {
     guard let known = nodes[node], let report = known.report, let pulse = known.parts[.pulse] else { return nil }
     return (observations[node]?.corrected(report, at: clock) ?? report, pulse.received)
   }
+  /// How a node fares in its own signed words, for others to check; nil before its pulse came.
+  public func pulse(of node: NodeID) -> SignedEnvelope? { nodes[node]?.parts[.pulse]?.part.envelope }
   /// All parts of all reports, for an exchange.
   public var all: [SignedEnvelope] { nodes.values.flatMap { $0.parts.values.map(\.part.envelope) } }
 

@@ -39,6 +39,8 @@ public struct MemberTable: Sendable {
   var sequence: UInt64 = 0
   var verified = VerifiedDigests(capacity: 4_096)
   var recalledAt: Instant?
+  /// Members kept beside this peer, at most.
+  package var bound = Limits.members
 
   struct Suspicion: Sendable {
     var since: Instant

@@ -18,7 +18,7 @@ extension Desk {
     request: RequestID, term: Term, mandate: [UInt8], signer: NodeID, in context: DeskContext
   ) throws(AssignmentError) -> Admission {
     let dossier = dossiers[request]
-    if let dossier, term < dossier.fence.term { throw .staleTerm(seen: dossier.fence.term) }
+    if let dossier, term < dossier.fence.term, !isFenceRemoved { throw .staleTerm(seen: dossier.fence.term) }
     if let dossier, dossier.fence.term == term, let manager = dossier.manager {
       guard manager.id == signer else { throw .mandateInvalid("\(signer.short)… is not the manager of term \(term)") }
       return Admission()

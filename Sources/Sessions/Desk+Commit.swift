@@ -51,7 +51,7 @@ extension Desk {
     guard body.version >= dossier.floor else { throw .superseded }
     let isHeld =
       switch body.work {
-      case .group(let spec, _, _): groups[spec.output]?.shares[body.request] != nil
+      case .group(let spec, _, _): holds(spec, for: body.request)
       case .share(let stream): groups[stream]?.shares[body.request] != nil
       case .delivery(let output, _): sinks[DeliveryID(request: body.request, output: output)] != nil
       }

@@ -72,11 +72,13 @@ extension Desk {
   }
 
   /// A group or sink has passed on its last position.
-  mutating func onEnded(_ user: LocalUser) -> [DeskEffect] {
+  mutating func onEnded(_ user: LocalUser, at now: Instant) -> [DeskEffect] {
     change(user) { health, _ in health.hasEnded = true }
     switch user {
     case .group(let stream):
-      return (groups[stream]?.shares.keys ?? []).flatMap { report(.ended(.group(stream)), to: $0) }
+      let told = (groups[stream]?.shares.keys ?? []).flatMap { report(.ended(.group(stream)), to: $0) }
+      // Every subscriber has all of it and has left.
+      return told + onUnconsumed(stream, at: now)
     case .delivery(let id): return sinks[id] == nil ? [] : report(.ended(.delivery(id.output)), to: id.request)
     }
   }

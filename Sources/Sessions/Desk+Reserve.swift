@@ -53,7 +53,7 @@ extension Desk {
       var item = item
       switch item.work {
       case .group(let spec, _, _):
-        if groups[spec.output]?.shares[reserve.mark.request] != nil { continue }
+        if holds(spec, for: reserve.mark.request) { continue }
         guard groups[spec.output] == nil, !isReserved(spec.output) else {
           return refused(isPassed(spec.output) ? .passed(spec.output) : .alreadyServed(spec.output))
         }
@@ -81,6 +81,12 @@ extension Desk {
       items[item.ordinal] = item
     }
     return .success(items)
+  }
+
+  /// Whether the request has this very group, or may have its chain cut elsewhere, as the oldest share may.
+  func holds(_ spec: GroupSpec, for request: RequestID) -> Bool {
+    guard let group = groups[spec.output], group.shares[request] != nil else { return false }
+    return group.spec.inputs == spec.inputs || group.shares.keys.first == request
   }
 
   private func isReserved(_ stream: StreamKey) -> Bool {

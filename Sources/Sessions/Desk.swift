@@ -23,6 +23,8 @@ public struct Desk: Sendable {
   var verified = VerifiedDigests(capacity: 2_048)
   var lastPromised = Promised()
   var sweepAt: Instant?
+  /// A fault planted by a test of the tests: nothing is too old. False everywhere else.
+  package var isFenceRemoved = false
 
   /// A node that has promised nothing, but remembers its fences.
   /// - Parameters:
@@ -134,7 +136,7 @@ public struct Desk: Sendable {
     case .starved(let user, let stream): effects = onStarved(user, stream: stream)
     case .failed(let stream, let kind, let detail, let lasting):
       effects = onFailed(stream, kind: kind, detail: detail, lasting: lasting)
-    case .ended(let user): effects = onEnded(user)
+    case .ended(let user): effects = onEnded(user, at: now)
     case .counters(let user, let counters): effects = onCounters(user, counters)
     case .timer(.sweep): effects = sweep(at: now, in: context)
     }
@@ -179,6 +181,11 @@ public struct Desk: Sendable {
     guard now != lastPromised else { return [] }
     lastPromised = now
     return [.promised(now)]
+  }
+
+  /// Whether the manager of a request has renewed a sink here in time.
+  public func isRenewed(_ request: RequestID, at now: Instant) -> Bool {
+    sinks.contains { $0.key.request == request && $0.value.leaseEnds > now }
   }
 
   /// Streams whose groups are open here, with their number of shares: for gossip, status and tests.

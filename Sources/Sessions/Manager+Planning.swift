@@ -57,10 +57,11 @@ extension Manager {
     var base = current
     wish.showing = base?.showing
     if base != nil { takeUpLegacies(in: &base!) }
+    if base != nil { shareWhatOthersRun(in: &base!) }
     for group in base?.groups ?? [] {
       if isWell(group.output, in: base!) {
         wish.served[group.output] = group.node
-      } else {
+      } else if wish.served[group.output] != group.node || !group.isShared {
         wish.served[group.output] = nil
         wish.notServed[group.output, default: []].formUnion(group.providers)
       }
@@ -78,6 +79,17 @@ extension Manager {
     case .failure(.noNodes(let reason)):
       trouble = reason
       return wait(at: now)
+    }
+  }
+
+  /// A node that came back may run a stream of this service for another request by now, and says so when it is asked to run it.
+  private func shareWhatOthersRun(in plan: inout ServicePlan) {
+    for index in plan.groups.indices where !plan.groups[index].isShared {
+      let group = plan.groups[index]
+      guard wish.served[group.output] == group.node else { continue }
+      plan.groups[index] = ServiceGroup(
+        ordinal: group.ordinal, kind: .shared(group.output), node: group.node, standbys: [],
+        demand: Demand(up: group.demand.up))
     }
   }
 

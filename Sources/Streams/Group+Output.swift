@@ -39,11 +39,11 @@ extension Group {
   mutating func serve(
     _ wish: StreamMessage.Subscribe, of peer: NodeID, as id: SubscriptionID, at now: Instant, _ out: inout Outbox
   ) {
-    if case .failed(let fault) = state { return out.send(.refused(.failed(fault.message)), of: id, to: peer) }
-    guard subscribers.count < Limits.subscribers else { return out.send(.refused(.full), of: id, to: peer) }
-    guard place(wish, at: now, &out) else {
-      return out.send(.refused(.notHeld(first: window.first)), of: id, to: peer)
-    }
+    if case .failed(let fault) = state { return refuse(.failed(fault.message), of: id, to: peer, &out) }
+    guard subscribers.count < Limits.subscribers else { return refuse(.full, of: id, to: peer, &out) }
+    guard place(wish, at: now, &out) else { return refuse(.notHeld(first: window.first), of: id, to: peer, &out) }
+    // One that comes back still has what it had not acknowledged: its mark comes back with it.
+    let left = departed.filter { $0.peer == peer }.map(\.acknowledgedBelow)
     departed.removeAll { $0.peer == peer }
     for number in departed.indices { departed[number].until = min(departed[number].until, now + Limits.replacedGrace) }
     let next: Position? =
@@ -54,13 +54,24 @@ extension Group {
       }
     subscribers.append(
       Subscriber(
-        peer: peer, id: id, next: next, acknowledgedBelow: next, credit: wish.credit, since: now,
+        peer: peer, id: id, next: next,
+        acknowledgedBelow: left.reduce(next) { mark, other in
+          mark.flatMap { mark in other.map { min(mark, $0) } }
+        }, credit: wish.credit, since: now,
         lastSent: now, lastHeard: now))
     out.remember(id, of: peer, on: key)
     out.send(.accepted, of: id, to: peer)
     out.wake(at: now + Limits.beatInterval)
     pump(subscribers.count - 1, at: now, &out)
     settle(at: now, &out)
+  }
+
+  /// Who was let in and is turned away here is no consumer: an orphan would wait for it for ever.
+  private func refuse(
+    _ refusal: StreamMessage.Refusal, of id: SubscriptionID, to peer: NodeID, _ out: inout Outbox
+  ) {
+    out.send(.refused(refusal), of: id, to: peer)
+    if subscribers.isEmpty, departed.isEmpty { out.report(.unconsumed(key)) }
   }
 
   /// Whether the group can begin where a subscriber wants to; it takes another seat for it where that harms nobody.

@@ -155,8 +155,11 @@ struct Group: Sendable {
   // MARK: On what an input socket received
 
   /// Passes it to the worker.
-  func pass(_ arrival: Inlet.Arrival, from input: Int, _ out: inout Outbox) {
+  mutating func pass(_ arrival: Inlet.Arrival, from input: Int, _ out: inout Outbox) {
     guard case .running(let id) = state else { return }
+    if out.acknowledgesOnReceipt, case .packet(let packet) = arrival {
+      inlets[input].acknowledge(below: packet.position.next, &out)
+    }
     switch arrival {
     case .format(let format): out.add(.toWorker(id, .inputFormat(socket: input, format)))
     case .packet(let packet): out.add(.toWorker(id, .inputPacket(socket: input, packet)))

@@ -19,6 +19,8 @@ struct Outbox: Sendable {
   private var subscriptions: UInt64 = 0
   private var runs: UInt64 = 0
   private var questions: UInt64 = 0
+  /// A fault planted by a test of the tests: what came is acknowledged before anything was made of it. False everywhere else.
+  var acknowledgesOnReceipt = false
 
   init(node: NodeID) { self.node = node }
 

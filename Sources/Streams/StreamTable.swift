@@ -32,11 +32,24 @@ public struct StreamTable: Sendable {
   var reception = Reception()
   var out: Outbox
 
+  /// A fault planted by a test of the tests: see `Outbox`. False everywhere else.
+  package var acknowledgesOnReceipt: Bool {
+    get { out.acknowledgesOnReceipt }
+    set { out.acknowledgesOnReceipt = newValue }
+  }
+
   /// An empty table.
   public init(node: NodeID) {
     self.node = node
     out = Outbox(node: node)
   }
+
+  // MARK: What checkers look at
+
+  /// Neither groups nor sinks.
+  package var isEmpty: Bool { groups.isEmpty && sinks.isEmpty }
+  /// Bytes that the fullest output socket holds.
+  package var largestWindow: Int { groups.values.map(\.window.bytes).max() ?? 0 }
 
   /// Tells the table what happened; returns what is to be done, in order.
   public mutating func handle(_ input: StreamInput, at now: Instant) -> [StreamEffect] {

@@ -15,7 +15,7 @@ struct Millrace: AsyncParsableCommand {
     version: Build.version,
     subcommands: [
       NodeCommand.self, RequestCommand.self, PlanCommand.self, StatusCommand.self, ExplainCommand.self,
-      VerifyCommand.self, KeysCommand.self,
+      VerifyCommand.self, KeysCommand.self, LabCommand.self,
     ])
 }
 

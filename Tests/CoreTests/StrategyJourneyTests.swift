@@ -46,5 +46,5 @@ struct StrategyJourneyTests {
   }
 
   @Test("an order reads measurements under the kind that their room signs them with")
-  func kinds() { #expect(LoadReport.kind == CandidateOrder.measurementKind) }
+  func kinds() { #expect(ReportPart.kind == CandidateOrder.measurementKind) }
 }

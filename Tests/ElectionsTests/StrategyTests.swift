@@ -10,14 +10,14 @@ import Wire
 extension Overlay {
   /// A peer's signed load report, as the measurements' room makes them.
   func report(of peer: Int, load: Double = 0, at place: Double = 0, age: Duration = .seconds(3)) -> SignedEnvelope {
-    let bytes = WireLoadReport.with {
+    let bytes = WireReportPart.with {
       $0.node = ids[peer].data
       $0.wallMs = (wall + (.zero - age)).milliseconds
-      $0.load = .with {
-        $0.machineCpu = load
+      $0.pulse = .with {
+        $0.machineCpu = UInt32(load * 1_000)
         $0.slots = 8
+        $0.place = Coordinate(vector: [place, 0, 0, 0], height: 0.1, error: 0.1).mark
       }
-      $0.coordinate = Coordinate(vector: [place, 0, 0, 0], height: 0.1, error: 0.1).wire
     }.wireBytes
     return SignedEnvelope(
       bytes: bytes, signer: ids[peer], signature: peers[peer].keys.sign(bytes, kind: Bearing.kind))

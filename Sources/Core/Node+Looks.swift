@@ -1,0 +1,114 @@
+import Base
+import Elections
+import Identity
+import Sessions
+import Streams
+import Vocabulary
+
+// What the simulator's checkers look at, and how its canaries are planted. Nothing here changes what a peer does, defects excepted,
+// which no program outside this package can plant.
+
+/// A fault that a test of the tests plants in a node, to see the checkers notice.
+package enum Defect: String, CaseIterable, Sendable {
+  /// An elector sends its vote before it is on disk.
+  case promiseNotPersisted
+  /// A service node heeds an older term after a newer.
+  case fenceRemoved
+  /// One vote too few makes a mandate, one acknowledgement too few a version.
+  case quorumOffByOne
+  /// A version takes effect with its first acknowledgement.
+  case effectiveBeforeQuorum
+  /// An input socket acknowledges what came before anything was made of it.
+  case acknowledgedOnReceipt
+}
+
+extension Node {
+  /// Plants a fault.
+  package mutating func plant(_ defect: Defect) {
+    switch defect {
+    case .promiseNotPersisted: ballots.defect = .promiseNotPersisted
+    case .quorumOffByOne: ballots.defect = .quorumOffByOne
+    case .effectiveBeforeQuorum: ballots.defect = .effectiveBeforeQuorum
+    case .fenceRemoved: desk.isFenceRemoved = true
+    case .acknowledgedOnReceipt: streams.acknowledgesOnReceipt = true
+    }
+  }
+
+  /// Keeps no more than so many members beside itself: for overlays larger than a simulation can give every peer a full view of.
+  package mutating func boundView(to most: Int) { members.bound = most }
+
+  // MARK: - As a portal
+
+  /// The request that a client's question became, once it was called.
+  package func request(askedBy token: ClientToken) -> RequestID? {
+    portal.called.elements.last { $0.value.clients.contains(token) }?.key
+  }
+  /// The electors that this portal called.
+  package func electors(of request: RequestID) -> [NodeID]? {
+    ballots.called(request)?.members
+  }
+  /// What this peer last heard of a service; nil when it heard nothing.
+  package func state(of request: RequestID) -> (state: String, problem: String)? {
+    knownServices[request].map { ($0.state, $0.problem) }
+  }
+
+  // MARK: - As a manager
+
+  /// Whether this peer manages the request.
+  package func manages(_ request: RequestID) -> Bool { director.services[request] != nil }
+  /// All requests that this peer manages.
+  package var managedRequests: OrderedSet<RequestID> { director.services.keys }
+  /// The plan of a request that this peer manages.
+  package func plan(of request: RequestID) -> ServicePlan? { director.services[request]?.plan }
+  /// How a request stands that this peer manages, for people.
+  package func managing(_ request: RequestID) -> String? {
+    director.services[request].map { manager in
+      "\(manager.phase.rawValue) at version \(manager.version) of term \(manager.mandate.term)"
+        + (manager.isFrozen ? ", frozen" : "") + (manager.trouble.isEmpty ? "" : ", \(manager.trouble)")
+    }
+  }
+  /// Of a request that this peer manages: its phase, term and whether a quorum is out of reach.
+  package func standing(of request: RequestID) -> (phase: ServicePhase, term: Term, isFrozen: Bool)? {
+    director.services[request].map { ($0.phase, $0.mandate.term, $0.isFrozen) }
+  }
+
+  // MARK: - As a service node
+
+  /// The groups and sinks that this node runs, and for whom.
+  package var deskLook: DeskLook { desk.look }
+  /// No work and no promise is left.
+  package var isIdle: Bool { desk.promised == Promised() && streams.isEmpty }
+  /// What is left, for people.
+  package var work: String {
+    let groups = desk.look.groups.map { group in
+      "stream \(group.stream.short) for \(group.shares.map { $0.request.short }), \(group.isConsumed ? "consumed" : "unconsumed")"
+    }
+    return (groups + desk.look.sinks.map { "sink \($0.delivery.output) of \($0.delivery.request.short)" }).joined(
+      separator: "; ")
+      + (streams.isEmpty ? "" : "; streams open")
+  }
+
+  // MARK: - Sizes
+
+  /// Everything that grows, with its bound.
+  package var sizes: [(name: String, size: Int, limit: Int)] {
+    [
+      ("members", view.count, Limits.members + 1),
+      ("submissions", portal.resolving.count + portal.called.values.count { !$0.isOver }, Limits.submissions),
+      ("idempotency keys", portal.keys.count, 4 * Limits.submissions),
+      ("known services", knownServices.count, Limits.knownServices),
+      ("inquiries", inquiries.open.count, 1_024),
+      ("ballots", ballots.kept, Limits.ballots), ("calls", ballots.waitingCalls, Limits.calls),
+      ("managed services", director.services.count, Limits.services),
+      ("manager's notes", notes.count, Limits.services), ("dossiers", desk.remembered, Limits.dossiers),
+      ("addresses", addresses.count, Limits.members), ("unwritten records", waiting.count, Limits.unwritten),
+      ("groups", streams.groups(at: now).count, Limits.groups),
+      ("bytes of one window", streams.largestWindow, Limits.windowHard + Limits.retention + Limits.linkMessageBytes),
+    ]
+  }
+}
+
+extension Limits {
+  /// Writes that a peer waits for at once: as many ballots and fences as it may keep, which it reaches only on a disk that stands still.
+  public static let unwritten = 8_192
+}

@@ -1,0 +1,202 @@
+import Base
+
+/// One experiment, whole: who takes part, what lies between them, what goes wrong, what is asked for, how long. With its seed it has
+/// exactly one course. Times are in seconds of the simulation, delays in milliseconds.
+public struct Scenario: Codable, Hashable, Sendable {
+  /// All chance comes from it.
+  public var seed: UInt64
+  /// Machines, each with what it offers; numbered from 0.
+  public var nodes: [Machine]
+  /// How far apart they are.
+  public var topology = Topology.plane(side: 20, least: 1)
+  /// What the network does to what is sent.
+  public var weather = Weather()
+  /// What goes wrong, in any order.
+  public var faults: [Fault] = []
+  /// Files that machines share.
+  public var sources: [Source] = []
+  /// What clients ask, in any order.
+  public var requests: [Ask] = []
+  /// Faults end here, at the latest; then everything that is down starts again and progress is demanded.
+  public var healsAt: Double
+  /// The simulation ends here, or when all is settled.
+  public var endsAt: Double
+  /// How the load on the simulator itself is kept down; see the type.
+  public var economy = Economy()
+
+  /// A scenario without faults and requests.
+  public init(seed: UInt64, nodes: [Machine], healsAt: Double, endsAt: Double) {
+    self.seed = seed
+    self.nodes = nodes
+    self.healsAt = healsAt
+    self.endsAt = endsAt
+  }
+
+  /// One machine.
+  public struct Machine: Codable, Hashable, Sendable {
+    /// Components that it offers; nil: all.
+    public var components: [String]?
+    /// Workers at a time.
+    public var slots: Int
+    /// Cores of the operator's share.
+    public var cores: Double
+    /// Bits a second up, as the operator caps it and the network enforces it; 0: no bound.
+    public var up: Int64
+    /// Bits a second down, as the operator caps it; 0: no bound.
+    public var down: Int64
+    /// Seconds at which it starts first.
+    public var startsAt: Double
+    /// Parts per million that its clock runs fast.
+    public var drift: Int64
+    /// Milliseconds that its wall clock is ahead.
+    public var skew: Int64
+    /// Milliseconds that a write takes.
+    public var disk: Double
+
+    /// See the properties.
+    public init(
+      components: [String]? = nil, slots: Int = 8, cores: Double = 4, up: Int64 = 0, down: Int64 = 0,
+      startsAt: Double = 0, drift: Int64 = 0, skew: Int64 = 0, disk: Double = 2
+    ) {
+      self.components = components
+      self.slots = slots
+      self.cores = cores
+      self.up = up
+      self.down = down
+      self.startsAt = startsAt
+      self.drift = drift
+      self.skew = skew
+      self.disk = disk
+    }
+  }
+
+  /// What the network does to datagrams, and to all that is sent.
+  public struct Weather: Codable, Hashable, Sendable {
+    /// Share of datagrams lost, 0…1.
+    public var loss = 0.01
+    /// Share of datagrams that arrive twice.
+    public var duplication = 0.0
+    /// Share of datagrams that are held up for ten times the jitter, so that later ones overtake them.
+    public var reordering = 0.0
+    /// Milliseconds on top of the distance, at most.
+    public var jitter = 2.0
+    /// Nothing remarkable.
+    public init() {}
+  }
+
+  /// A file.
+  public struct Source: Codable, Hashable, Sendable {
+    /// Who shares it.
+    public var node: Int
+    /// Its name there.
+    public var path: String
+    /// Its length.
+    public var seconds: Double
+    /// Frames a second.
+    public var rate: Int64
+    /// Bytes of an encoded frame.
+    public var frameBytes: Int
+    /// See the properties.
+    public init(node: Int, path: String, seconds: Double, rate: Int64 = 10, frameBytes: Int = 1_000) {
+      self.node = node
+      self.path = path
+      self.seconds = seconds
+      self.rate = rate
+      self.frameBytes = frameBytes
+    }
+  }
+
+  /// One client's request.
+  public struct Ask: Codable, Hashable, Sendable {
+    /// When.
+    public var at: Double
+    /// At which portal.
+    public var portal: Int
+    /// Which of the scenario's sources.
+    public var source: Int
+    /// Equal variants of one source are equal requests: they share a chain. The number is the overlay's text.
+    public var variant: Int
+    /// Seconds after asking at which the client wants no more; nil: it watches to the end.
+    public var stopsAfter: Double?
+    /// Milliseconds that the client takes to write what it got.
+    public var clientDelay: Double
+    /// See the properties.
+    public init(at: Double, portal: Int, source: Int, variant: Int, stopsAfter: Double? = nil, clientDelay: Double = 1)
+    {
+      self.at = at
+      self.portal = portal
+      self.source = source
+      self.variant = variant
+      self.stopsAfter = stopsAfter
+      self.clientDelay = clientDelay
+    }
+  }
+
+  /// What is left out so that very many machines fit; all of it is said in the outcome's notes.
+  public struct Economy: Codable, Hashable, Sendable {
+    /// Checkers do not watch.
+    public var uncheckedForSpeed = false
+    /// The trace hash takes in kinds and times instead of all bytes, and bytes are estimated.
+    public var coarseTrace = false
+    /// Most members that a peer keeps; nil: all.
+    public var viewBound: Int?
+    /// Nothing left out.
+    public init() {}
+  }
+}
+
+/// Something that goes wrong for a while.
+public struct Fault: Codable, Hashable, Sendable {
+  /// When it begins, seconds.
+  public var at: Double
+  /// How long it lasts, seconds; what is instantaneous ignores it.
+  public var lasts: Double
+  /// What.
+  public var kind: Kind
+  /// See the properties.
+  public init(at: Double, lasts: Double, _ kind: Kind) {
+    self.at = at
+    self.lasts = lasts
+    self.kind = kind
+  }
+
+  /// What goes wrong.
+  public enum Kind: Codable, Hashable, Sendable {
+    /// Power is lost; the machine starts again afterwards, with its store or without. `silent`: nobody is told by a closed link.
+    case crash(Target, losesStore: Bool, silent: Bool)
+    /// The machine stands still; what comes meanwhile waits.
+    case pause(Target)
+    /// These machines and all others do not hear each other.
+    case partition([Target])
+    /// What the first send does not reach the second; the other way it does.
+    case oneWay(from: [Target], to: [Target])
+    /// Both links between two machines close once; what was on its way is lost.
+    case cut(Target, Target)
+    /// Writes take so many milliseconds more.
+    case slowDisk(Target, Double)
+    /// Everything to and from the machine takes so many milliseconds longer.
+    case slowNetwork(Target, Double)
+    /// So much more of all datagrams is lost.
+    case rain(Double)
+    /// One of the machine's workers dies, once.
+    case workerDies(Target)
+    /// The machine leaves in good order, and joins again afterwards.
+    case leave(Target)
+  }
+
+  /// Whom it strikes; found out at the moment when it begins.
+  public enum Target: Codable, Hashable, Sendable {
+    /// The machine of this number.
+    case node(Int)
+    /// Whoever manages the request of this number.
+    case manager(of: Int)
+    /// The elector of the request at this place of its electorate.
+    case elector(of: Int, Int)
+    /// Who stands in this term of the request's election.
+    case candidate(of: Int, term: UInt32)
+    /// Whoever runs this stage of the request, counted from the source.
+    case stage(of: Int, Int)
+    /// The request's portal.
+    case portal(of: Int)
+  }
+}

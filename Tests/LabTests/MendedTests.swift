@@ -1,0 +1,77 @@
+import Base
+import Core
+import Testing
+
+@testable import Lab
+
+/// What the swarm found once, made small: each of these failed before the node was mended.
+@Suite struct MendedTests {
+  /// Five machines that offer everything, one request, one trouble.
+  static func scenario(
+    seconds: Double = 9, clientDelay: Double = 1, at: Double, lasts: Double, _ kind: Fault.Kind, seed: UInt64 = 1
+  ) -> Scenario {
+    let parts = [
+      "source.video", "source.audio", "source.text", "video.scale", "video.overlay", "video.vp8", "mux.webm",
+    ]
+    var scenario = Scenario(
+      seed: seed, nodes: (0..<5).map { _ in Scenario.Machine(components: parts) }, healsAt: at + lasts + 1,
+      endsAt: at + lasts + 90)
+    scenario.sources = [Scenario.Source(node: 0, path: "talk.mkv", seconds: seconds)]
+    scenario.requests = [Scenario.Ask(at: 6, portal: 1, source: 0, variant: 0, clientDelay: clientDelay)]
+    scenario.faults = [Fault(at: at, lasts: lasts, kind)]
+    return scenario
+  }
+
+  @Test("without trouble a request is served whole", arguments: 1...3)
+  func calm(seed: Int) throws {
+    let outcome = try Simulation(
+      Self.scenario(at: 6, lasts: 1, .rain(0), seed: UInt64(seed))
+    ).run()
+    #expect(outcome.findings == [])
+    #expect(outcome.requests.map(\.end) == [.whole] && outcome.requests[0].packets == 90)
+  }
+
+  @Test("a manager that is cut off while its successor ends the service forgets it", arguments: 1...4)
+  func cutOffManager(seed: Int) throws {
+    let outcome = try Simulation(
+      Self.scenario(at: 11, lasts: 7, .partition([.manager(of: 0)]), seed: UInt64(seed))
+    ).run()
+    #expect(outcome.findings == [])
+  }
+
+  @Test("a portal that is cut off while its service ends hears of the end from the electors", arguments: 1...4)
+  func cutOffPortal(seed: Int) throws {
+    let outcome = try Simulation(
+      Self.scenario(at: 8, lasts: 20, .partition([.portal(of: 0)]), seed: UInt64(seed))
+    ).run()
+    #expect(outcome.findings == [])
+    #expect(outcome.requests.allSatisfy { $0.end != nil })
+  }
+
+  @Test("a peer that hears nobody but is heard does not hold what it works on for ever", arguments: 1...4)
+  func deafPortal(seed: Int) throws {
+    let all = (0..<5).map { Fault.Target.node($0) }
+    let outcome = try Simulation(
+      Self.scenario(clientDelay: 60, at: 7, lasts: 6, .oneWay(from: all, to: [.portal(of: 0)]), seed: UInt64(seed))
+    ).run()
+    #expect(outcome.findings == [])
+  }
+}
+
+@Suite struct FenceTests {
+  @Test(
+    "a manager that wakes after its successor took over is not obeyed; without the fence it is, and that is noticed")
+  func wakes() throws {
+    var caught = 0
+    for step in 0..<10 {
+      var scenario = MendedTests.scenario(
+        at: 6.1 + Double(step) * 0.03, lasts: 4, .pause(.manager(of: 0)), seed: UInt64(step % 3 + 1))
+      scenario.topology = .plane(side: 60, least: 5)
+      let sound = try Simulation(scenario).run()
+      #expect(sound.findings == [])
+      let broken = try Simulation(scenario, defect: .fenceRemoved).run()
+      caught += broken.findings.contains { $0.checker == FenceChecker.name } ? 1 : 0
+    }
+    #expect(caught > 0)
+  }
+}

@@ -102,9 +102,9 @@ extension Desk {
         groups[stream]!.shares[body.request] = share
         groups[stream]!.sharelessSince = nil
       }
-      // It may be the first to come after all others have left.
-      guard let group = groups[stream], group.shares.keys.first == body.request, group.caretaker != body.request
-      else { return [] }
+      // It may be the first to come after all others have left; or a plan takes for another's what is this request's own, and then
+      // nobody would repair it.
+      guard let group = groups[stream], group.shares.keys.first == body.request else { return [] }
       return report(.inherited(group.legacy), to: body.request)
     case .delivery(let output, _):
       return deliver(

@@ -189,7 +189,8 @@ struct VersionChecker: Checker {
     }
     let before =
       book.held.flatMap { $0.term < snapshot.term ? $0 : nil }
-      ?? book.versions.filter { $0.key.term < snapshot.term && $0.value.owners.count >= book.quorum(in: $0.key.term) }.map(\.key).max()
+      ?? book.versions.filter { $0.key.term < snapshot.term && $0.value.owners.count >= book.quorum(in: $0.key.term) }
+      .map(\.key).max()
     requests[snapshot.request] = book
     guard let before else { return }
     let known = book.versions.contains {

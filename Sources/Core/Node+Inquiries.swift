@@ -90,7 +90,7 @@ extension Node {
     inquiry.silent = inquiry.asked
     inquiries.open[nextToken] = inquiry
     for node in whom { ask(node, nextToken, inquiry) }
-    effectsOut.append(.setTimer(.housekeeping, at: now + .milliseconds(250)))
+    keepHouse(by: now + .milliseconds(250))
   }
 
   private mutating func ask(_ node: NodeID, _ token: UInt64, _ inquiry: InquiryBook.Inquiry) {

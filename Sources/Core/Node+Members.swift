@@ -18,7 +18,7 @@ extension Node {
     perform(members.handle(.join(contacts.map { ($0.node, $0.address) }), at: now, using: &random))
     ballot(.start(identityIsNew: settings.identityIsNew))
     ballot(.members(memberView))
-    effectsOut.append(.setTimer(.housekeeping, at: now + Limits.housekeeping))
+    keepHouse(by: now + Limits.housekeeping)
     board(.own(ownState))
   }
 
@@ -146,11 +146,19 @@ extension Node {
 
   /// Sockets are counted, the own state is measured, what nobody waits for any more ends.
   mutating func keepHouse() {
+    housekeepingDue = nil
     countSockets()
     board(.own(ownState))
     expireSubmissions()
     expireInquiries()
-    effectsOut.append(.setTimer(.housekeeping, at: now + Limits.housekeeping))
+    keepHouse(by: now + Limits.housekeeping)
+  }
+
+  /// No later than then; who asks often must not put it off.
+  mutating func keepHouse(by due: Instant) {
+    if let housekeepingDue, housekeepingDue <= due { return }
+    housekeepingDue = due
+    effectsOut.append(.setTimer(.housekeeping, at: due))
   }
 }
 

@@ -43,6 +43,8 @@ public struct Node: Sendable {
   var promised = Promised()
   var verified = VerifiedDigests()
   var nextToken: UInt64 = 0
+  /// When sockets are next counted and what is stale ends; nil before the join.
+  var housekeepingDue: Instant?
 
   // The input being handled.
   var now = Instant.zero

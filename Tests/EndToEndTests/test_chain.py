@@ -63,7 +63,10 @@ def test_every_group_of_a_three_hop_chain_shows_its_sockets_in_both_directions(s
         takes = {s['group'] for s in moved if s['direction'] == 'in' and s['role'] != 'sink'}
         sinks = [s for s in moved if s['role'] == 'sink']
         return (view, moved) if sends == groups and takes == groups - readers and len(sinks) == 1 else None
-    view, sockets = wait_for(complete, 60, 'every group shows what it takes and what it gives')
+    try:
+        view, sockets = wait_for(complete, 60, 'every group shows what it takes and what it gives')
+    except AssertionError as late:
+        raise AssertionError(f"{late}; {json.dumps(portal.get(f'/v1/services/{service}'))}") from None
     assert len({s['node'] for s in view['stages']}) >= 3 and view['hops'] == 3
     assert any(s['role'] == 'standby' and s['bytes'] == 0 for s in view['sockets']), 'what stands ready is shown as such'
     listens = {peer.id: peer.listen for peer in split.peers.values()}

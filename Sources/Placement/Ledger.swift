@@ -26,7 +26,10 @@ struct Ledger: Sendable {
       for rate in candidate.view.paths {
         guard let to = pool[rate.to], rate.capacity > 0 else { continue }
         capacity[from * count + to] = Double(rate.capacity)
-        used[from * count + to] = Double(rate.used)
+        // Who sends to whom is known of peers alone. What else flows from one to the other is at most what the one sends and
+        // the other receives; it makes a path dear, by itself never full.
+        let others = Double(min(candidate.view.rates.upUsed, candidates[to].view.rates.downUsed))
+        used[from * count + to] = max(Double(rate.used), min(others, Limits.othersShare * Double(rate.capacity)))
       }
     }
     pathCapacity = capacity

@@ -112,9 +112,9 @@ def test_r7_a_busy_link_is_avoided(media):
         filler.stdout.readline()
         sender = subprocess.Popen([*overlay['source'].prefix, sys.executable, '-c', FLOOD, '10.77.0.2'])
         try:
-            def busy(west):
-                return west['load']['down_bits_per_second'] > 0.8 * 20_000_000
-            wait_until_all_see(overlay, ['west'], busy, 'west is seen to be busy')
+            def busy(source, west):
+                return min(source['load']['up_bits_per_second'], west['load']['down_bits_per_second']) > 0.7 * 20_000_000
+            wait_until_all_see(overlay, ['source', 'west'], busy, 'the path to west is seen to be busy')
             found = start(overlay['wester'], overlay['source'])
             expect_at(overlay, overlay['wester'], found, 'video.vp8', 'east')
         finally:

@@ -85,6 +85,23 @@ struct RequirementTests {
 
   // MARK: - R7
 
+  @Test("R7: a thin path that others fill loses, though both access links are wide: both its ends say what they move")
+  func pathLoad() throws {
+    func nodes(_ busy: Int) -> [NodeView] {
+      var nodes = [
+        Overlay.node("a", 0, offers: Overlay.readers), Overlay.node("b", 10, 1, offers: Self.away),
+        Overlay.node("c", 10, -1, offers: Self.away),
+      ]
+      for index in 0...2 { nodes[index].rates = LinkRates(upCapacity: 600_000_000, downCapacity: 600_000_000) }
+      nodes[0].paths = [1, 2].map { PathRate(to: nodes[$0].id, capacity: 100_000_000, used: 0) }
+      nodes[0].rates.upUsed = 60_000_000
+      nodes[busy].rates.downUsed = 60_000_000
+      return nodes
+    }
+    #expect(try Overlay.place(Overlay.inputs(nodes(1))) == "acccc")
+    #expect(try Overlay.place(Overlay.inputs(nodes(2))) == "abbbb")
+  }
+
   @Test("R7: among equal paths the less loaded one wins")
   func networkLoad() throws {
     func nodes(_ busy: Character) -> [NodeView] {

@@ -83,6 +83,8 @@ def test_r5_the_last_stage_lands_near_each_client(media):
             found = start(overlay[client], overlay['source'])
             expect_at(overlay, overlay[client], found, 'mux.webm', near)
             end(overlay[client], found)
+            # What still runs would be joined, wherever it is.
+            wait_until_all_see(overlay, list(overlay.peers), lambda *members: not any(m['streams'] for m in members), 'nothing is served any more')
 
 
 def test_r6_a_link_too_thin_is_not_chosen(media):

@@ -1,5 +1,5 @@
 """The decision's inputs (R5–R10), each on hosts with real distance between them: a test that fails when that input is ignored."""
-import socket, subprocess, sys, threading
+import json, socket, subprocess, sys, threading
 
 import pytest
 from distance import DistantOverlay, available, wait_for_map
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.skipif(available() is not None, reason=f'hosts with dis
 
 READ = ['source.video', 'source.audio', 'source.text']
 WORK = ['video.fps', 'video.scale', 'video.overlay', 'video.burn', 'video.vp8', 'audio.resample', 'audio.opus', 'text.shift', 'mux.webm', 'mux.webvtt']
-REQUEST = 'source: millrace://{node}/long.mkv\nvideo: {{codec: vp8, size: 320x180{more}}}\naudio: none\ndelivery: webm\n'
+REQUEST = 'source: millrace://{node}/long.mkv\nvideo: {{codec: vp8, size: 320x180{more}}}\naudio: none\ncaptions: none\ndelivery: webm\n'
 
 
 def start(portal, source, more=''):
@@ -30,6 +30,12 @@ def place(overlay, found, component):
     return overlay.by_id(next(s['node'] for s in found['stages'] if s['component'] == component)).name
 
 
+def events(peer):
+    """What a peer's trace tells of services and of what was refused."""
+    told = [json.loads(line) for line in open(peer.config['trace'])]
+    return [event for event in told if not event['kind'].startswith('member.')][-40:]
+
+
 def expect_at(overlay, portal, found, component, node):
     """The component stands at the node; if not, says why the manager saw it otherwise, and what it knew."""
     at = place(overlay, found, component)
@@ -43,6 +49,7 @@ def expect_at(overlay, portal, found, component, node):
             lines += [f"    {names.get(c['node'])}: {c.get('total')} {c.get('excluded') or ''} {c['costs']}" for c in stage['candidates']]
         for member in overlay.by_id(found['manager']).get('/v1/overlay')['members']:
             lines.append(f"{names.get(member['node'])}: {member.get('coordinate')} + {member.get('coordinate_height_ms')} ± {member.get('coordinate_error')}, {member.get('load')}, {member.get('paths')}")
+        lines += [f"{event['kind']}: {event['summary']}" for event in events(overlay.by_id(found['manager']))]
     except Exception as error:
         lines.append(f'no explanation: {error}')
     pytest.fail('\n'.join(lines))
@@ -71,6 +78,8 @@ def five(media, **options):
     overlay.add('east', 2, components=WORK)
     overlay.add('wester', 3, components=[])
     overlay.add('easter', 4, components=[])
+    for peer in overlay.peers.values():
+        peer.config['trace'] = str(peer.folder / 'trace')
     return overlay
 
 

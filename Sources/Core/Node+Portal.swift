@@ -308,7 +308,7 @@ extension Node {
       let path = try Field.text(resolve.path, "ResolveSource.path")
       guard sources.waiting.values.reduce(0, { $0 + $1.count }) < Limits.submissions else { return }
       sources.waiting[path, default: []].append((sender, resolve.token))
-      if sources.waiting[path]!.count == 1 { effectsOut.append(.probe(path: path)) }
+      lookAt(path)
     case .resolved(let resolved): try onResolved(resolved, from: sender)
     case .inquiry(let inquiry): try onInquiry(inquiry, from: sender)
     case .report(let report): try onReport(report, from: sender)
@@ -317,15 +317,24 @@ extension Node {
     }
   }
 
+  /// Has a file looked at, once for all who wait for it.
+  mutating func lookAt(_ path: String) {
+    guard (sources.waiting[path]?.count ?? 0) + (sources.held[path]?.count ?? 0) == 1 else { return }
+    effectsOut.append(.probe(path: path))
+  }
+
   mutating func onProbed(_ path: String, _ result: Result<SourceDescription, WorkerFault>) {
     let askers = sources.waiting.removeValue(forKey: path) ?? []
     let answer: WireSourceResolved
     switch result {
     case .success(let source):
-      sources.learn(path, source)
+      let (record, forgotten) = sources.learn(path, source)
+      if let forgotten { effectsOut.append(.forget([forgotten])) }
+      if let record { persist([record], then: .ballots([])) }
       let statement = Signed(SourceStatement(path: path, source: source, wall: wall), by: keys)
       answer = .with { $0.description_p = statement.envelope.wire }
     case .failure(let fault):
+      if let name = sources.lose(path) { effectsOut.append(.forget([name])) }
       answer = .with {
         $0.problem = .with {
           $0.kind = fault.kind
@@ -338,6 +347,7 @@ extension Node {
       mine.token = asker.token
       send(.with { $0.service = .with { $0.resolved = mine } }, to: asker.node)
     }
+    resumeReaders(of: path)
   }
 
   // MARK: - Now and then

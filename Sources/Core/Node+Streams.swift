@@ -73,8 +73,11 @@ extension Node {
           stream(.unauthorized(token, "\(error)"))
         }
       case .startWorker(let worker, let job): startWorker(worker, job)
-      case .toWorker(let worker, let command): effectsOut.append(.toWorker(worker, command))
-      case .stopWorker(let worker): effectsOut.append(.stopWorker(worker))
+      case .toWorker(let worker, let command):
+        if !sources.holds(command, to: worker) { effectsOut.append(.toWorker(worker, command)) }
+      case .stopWorker(let worker):
+        sources.forget(worker)
+        effectsOut.append(.stopWorker(worker))
       case .deliver(let sink, let delivery): effectsOut.append(.deliver(sink, delivery))
       case .report(let report): onStreamReport(report)
       case .setTimer(.pulse, let at): effectsOut.append(.setTimer(.streams, at: at))
@@ -88,12 +91,32 @@ extension Node {
       return effectsOut.append(.startWorker(worker, job, source: nil))
     }
     guard let path = sources.path(making: job.spec, catalogue: catalogue) else {
-      let fault = WorkerFault(
-        kind: "source_missing", stage: nil,
-        message: "no file of this node's share makes stream \(job.spec.output.short)…")
-      return stream(.worker(worker, .failure(fault)))
+      guard let path = sources.rememberedPath(making: job.spec, catalogue: catalogue) else {
+        return missSource(of: worker, job)
+      }
+      sources.hold(worker, job, for: path)
+      return lookAt(path)
     }
     effectsOut.append(.startWorker(worker, job, source: path))
+  }
+
+  private mutating func missSource(of worker: WorkerID, _ job: WorkerJob) {
+    let fault = WorkerFault(
+      kind: "source_missing", stage: nil,
+      message: "no file of this node's share makes stream \(job.spec.output.short)…")
+    stream(.worker(worker, .failure(fault)))
+  }
+
+  /// What waited for a file that was remembered from before a restart: the same content is read, another is not.
+  mutating func resumeReaders(of path: String) {
+    for held in sources.release(path) {
+      guard sources.path(making: held.job.spec, catalogue: catalogue) != nil else {
+        missSource(of: held.worker, held.job)
+        continue
+      }
+      startWorker(held.worker, held.job)
+      effectsOut += held.commands.map { .toWorker(held.worker, $0) }
+    }
   }
 
   private mutating func onStreamReport(_ report: StreamReport) {

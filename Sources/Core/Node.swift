@@ -69,6 +69,7 @@ public struct Node: Sendable {
     let beginning = UInt64(max(0, wall.milliseconds))
     members = MemberTable(keys: keys, address: settings.address, incarnation: beginning, portal: settings.portal)
     board = LoadBoard(keys: keys, offer: settings.offer, sequence: beginning)
+    sources = SourceBook(restoring: memory)
     ballots = Node.ballots(keys: keys, memory: memory, now: now, wall: wall)
     desk = Desk(
       node: keys.id,

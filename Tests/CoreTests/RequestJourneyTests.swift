@@ -79,6 +79,35 @@ struct RequestJourneyTests {
     #expect(gap <= .milliseconds(500), "gap of \(gap)")
   }
 
+  @Test(
+    "the machine that reads the file restarts: it looks at the file again and reads on", arguments: [3, 4] as [UInt64])
+  func readerRestarts(seed: UInt64) throws {
+    var journey = try Journey(seed: seed)
+    let request = try journey.begin()
+    journey.world.run(for: .seconds(4))
+    let before = try #require(journey.viewer(of: request)).positions.count
+    #expect(before > 50 && before < 200, "the stream is under way: \(before)")
+    journey.world.crash(Talk.sharedBy)
+    journey.world.run(for: .milliseconds(500))
+    journey.world.restart(Talk.sharedBy, through: 1)
+    journey.world.run(for: .seconds(40))
+    try journey.expectWhole(request)
+  }
+
+  @Test("the machine that reads the file restarts, and the file is another now: the service ends and says so")
+  func fileReplaced() throws {
+    var journey = try Journey(seed: 3)
+    let request = try journey.begin()
+    journey.world.run(for: .seconds(4))
+    journey.world.crash(Talk.sharedBy)
+    journey.world.source.key = SourceKey(Digest.of([2], kind: "test"))
+    journey.world.restart(Talk.sharedBy, through: 1)
+    let hasEnded = journey.world.run(atMost: .seconds(60)) { !$0.events("service.failed", of: request).isEmpty }
+    #expect(hasEnded)
+    let said = journey.world.heard.map(\.event.summary).filter { $0.contains("no file of this node's share makes") }
+    #expect(!said.isEmpty)
+  }
+
   @Test("a link between two peers of the chain is cut: the stream is mended")
   func linkCut() throws {
     var journey = try Journey(seed: 6)

@@ -50,6 +50,8 @@ struct World {
   enum Sabotage { case deliverTwice, deliverNot }
   var sabotage: Sabotage?
 
+  /// What stands under the talk's name.
+  var source = Talk.source
   /// Of every packet that a worker makes.
   var packetBytes = 1_000
 
@@ -243,7 +245,7 @@ struct World {
     case .probe(let path):
       let answer: Result<SourceDescription, WorkerFault> =
         path == Talk.path && number == Talk.sharedBy
-        ? .success(Talk.source) : .failure(WorkerFault(kind: "source_missing", stage: nil, message: "no such file"))
+        ? .success(source) : .failure(WorkerFault(kind: "source_missing", stage: nil, message: "no such file"))
       push(.input(number, life: life, .probed(path: path, answer)), after: .milliseconds(5))
     case .sinkOpened(let sink, let request, let output):
       viewers[ViewerID(peer: number, sink: sink)] = Viewer(request: request, output: output)

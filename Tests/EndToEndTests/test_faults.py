@@ -21,10 +21,10 @@ def start_split(overlay, media, **more):
     overlay.start()
 
 
-def begin(overlay, tmp_path, file='talk.mkv', managers=None):
+def begin(overlay, tmp_path, file='talk.mkv', managers=None, portal='echo'):
     """A live service over three nodes, some of it already recorded: (view, process, recording). Asked again until one of `managers` is elected:
     who that is follows from the request's ID, which is another each time."""
-    document, recorded, portal = tmp_path / 'request.yaml', tmp_path / 'out.webm', overlay['echo']
+    document, recorded, portal = tmp_path / 'request.yaml', tmp_path / 'out.webm', overlay[portal]
     document.write_text(REQUEST.format(node=overlay['alpha'].id, file=file))
     for _ in range(40):
         known = {service['id'] for service in portal.get('/v1/services')}
@@ -109,12 +109,23 @@ def test_a_middle_node_paused_is_passed_by_and_comes_back(running):
     finish(process, recorded)
 
 
-def test_the_edge_killed(running):
+def test_the_edge_killed(overlay, media, tmp_path):
+    # A sixth peer that offers nothing is the portal: the death of an edge that is the portal itself ends the response, and rightly.
+    start_split(overlay, media, foxtrot=[])
+    view, process, recorded = begin(overlay, tmp_path, portal='foxtrot')
+    try:
+        node_of(overlay, view, 'mux.webm').kill()
+        finish(process, recorded)
+    finally:
+        process.kill()
+
+
+def test_the_reader_restarts(running):
     overlay, view, process, recorded = running
-    edge = node_of(overlay, view, 'mux.webm')
-    if edge.name == 'echo':
-        pytest.skip('the edge is the portal itself, whose death ends the response')
-    edge.kill()
+    reader = node_of(overlay, view, 'source.video')
+    reader.kill()
+    reader.process.wait()
+    reader.start().ready()
     finish(process, recorded)
 
 

@@ -153,6 +153,17 @@ public struct Capacity: Hashable, Sendable {
     self.up = up
     self.down = down
   }
+
+  /// Whether less is left of this resource than there was.
+  func isLess(than other: Capacity, of resource: Resource) -> Bool {
+    switch resource {
+    case .slots: slots < other.slots
+    case .cores: cores < other.cores
+    case .memory: memory < other.memory
+    case .up: up < other.up
+    case .down: down < other.down
+    }
+  }
 }
 
 /// What of a node's capacity ran out.

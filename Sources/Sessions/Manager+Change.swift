@@ -108,6 +108,7 @@ extension Manager {
     _ item: RefusedItem, from node: NodeID, _ change: Change, at now: Instant, in context: ManagerContext
   ) -> [ManagerEffect] {
     if case .unauthorized(.staleTerm(let seen)) = item.reason { return depose(by: seen) }
+    let corrected = wish.corrections[node]
     if case .capacity(_, let left) = item.reason { wish.corrections[node] = left }
     if let index = change.plan.groups.firstIndex(where: { $0.ordinal == item.ordinal && $0.node != node }),
       change.plan.groups[index].standbys.contains(node)
@@ -116,10 +117,9 @@ extension Manager {
     }
     trouble = "node \(node.short)…: \(item.reason)"
     switch item.reason {
-    case .capacity:
-      // One correction should do; a node that refuses what fits its own word is left alone.
-      refusals[node, default: 0] += 1
-      if refusals[node]! > 1 { ban(node, at: now) }
+    case .capacity(let resource, let left):
+      // Others may have taken more of it meanwhile; a node that refuses what fits its own word is left alone.
+      if let corrected, !left.isLess(than: corrected, of: resource) { ban(node, at: now) }
     case .alreadyServed(let stream):
       wish.served[stream] = node
       awaited[stream] = Awaited(since: now, claimant: nil)

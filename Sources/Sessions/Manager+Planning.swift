@@ -32,7 +32,6 @@ extension Manager {
     lost = []
     chosen = [:]
     // What was learnt while planning is older than gossip soon.
-    refusals = [:]
     wish.corrections = [:]
     wish.served = [:]
     wish.notServed = [:]

@@ -52,8 +52,6 @@ public struct Manager: Sendable {
   var releasing: OrderedDictionary<NodeID, Releasing> = [:]
   /// Renewals that a node has left unanswered.
   var unanswered: OrderedDictionary<NodeID, Int> = [:]
-  /// Refusals for want of capacity, by node, since the plan was last in force.
-  var refusals: OrderedDictionary<NodeID, Int> = [:]
   /// Seats that refused to be a standby, and until when they are not asked again.
   var unwilling: OrderedDictionary<Seat, Instant> = [:]
   var attempts = 0

@@ -49,6 +49,32 @@ import Vocabulary
     #expect(yard.isStreaming)
   }
 
+  @Test(
+    "a node whose capacity shrinks while a plan is sought is asked again; one that refuses what fits its own word is not"
+  )
+  func shrinking() throws {
+    var yard = Yard()
+    let order = order(1, in: yard)
+    yard.elect(4, for: order)
+    for (left, isBanned) in [(3.0, false), (2.0, false), (2.0, true)] {
+      var service = yard.manager(of: order.request)!
+      while service.phase != .reserving {
+        yard.run(for: .microseconds(100))
+        service = yard.manager(of: order.request)!
+      }
+      guard case .reserving(let change) = service.state else { return #expect(Bool(false), "\(service.state)") }
+      #expect(change.awaiting.contains(yard.node(1)))
+      let item = RefusedItem(
+        ordinal: 1, reason: .capacity(.cores, left: Capacity(slots: 8, cores: left, memory: 1 << 33)))
+      let answer = ReserveAnswer(mark: service.mark(change.version), result: .failure(ReserveAnswer.ItemRefused(item)))
+      yard.manage(.message(.reserved(answer), from: yard.node(1)), order.request, at: yard.node(4))
+      #expect((yard.manager(of: order.request)!.banned[yard.node(1)] != nil) == isBanned, "\(left) cores left")
+    }
+    yard.run(for: .milliseconds(200))
+    #expect(yard.manager(of: order.request)?.phase == .running)
+    #expect(yard.manager(of: order.request)!.current?[ChainPlanner.stream([1], 1)]?.node == yard.node(2))
+  }
+
   @Test("a component that a node turns out not to offer is sought elsewhere; what nobody offers fails with its name")
   func notOffered() {
     var yard = Yard()

@@ -317,39 +317,6 @@ extension Node {
     }
   }
 
-  /// Has a file looked at, once for all who wait for it.
-  mutating func lookAt(_ path: String) {
-    guard (sources.waiting[path]?.count ?? 0) + (sources.held[path]?.count ?? 0) == 1 else { return }
-    effectsOut.append(.probe(path: path))
-  }
-
-  mutating func onProbed(_ path: String, _ result: Result<SourceDescription, WorkerFault>) {
-    let askers = sources.waiting.removeValue(forKey: path) ?? []
-    let answer: WireSourceResolved
-    switch result {
-    case .success(let source):
-      let (record, forgotten) = sources.learn(path, source)
-      if let forgotten { effectsOut.append(.forget([forgotten])) }
-      if let record { persist([record], then: .ballots([])) }
-      let statement = Signed(SourceStatement(path: path, source: source, wall: wall), by: keys)
-      answer = .with { $0.description_p = statement.envelope.wire }
-    case .failure(let fault):
-      if let name = sources.lose(path) { effectsOut.append(.forget([name])) }
-      answer = .with {
-        $0.problem = .with {
-          $0.kind = fault.kind
-          $0.detail = fault.message
-        }
-      }
-    }
-    for asker in askers {
-      var mine = answer
-      mine.token = asker.token
-      send(.with { $0.service = .with { $0.resolved = mine } }, to: asker.node)
-    }
-    resumeReaders(of: path)
-  }
-
   // MARK: - Now and then
 
   mutating func expireSubmissions() {

@@ -216,6 +216,8 @@ extension Node {
           if let last = counter.last { $0.lastPosition = last }
           if let acknowledged = counter.acknowledged { $0.acknowledged = acknowledged }
           $0.switches = counter.switches
+          $0.bitsPerSecond = counter.bitsPerSecond
+          $0.ageMs = UInt64(max(0, (now - (manager.countedAt[node] ?? now)).milliseconds))
         }
       }
     }

@@ -85,40 +85,6 @@ extension Node {
     }
   }
 
-  /// A source stage reads the file whose content makes the group's output key: an assignment cannot name a path.
-  private mutating func startWorker(_ worker: WorkerID, _ job: WorkerJob) {
-    guard job.spec.stages.contains(where: { $0.component.hasPrefix("source.") }) else {
-      return effectsOut.append(.startWorker(worker, job, source: nil))
-    }
-    guard let path = sources.path(making: job.spec, catalogue: catalogue) else {
-      guard let path = sources.rememberedPath(making: job.spec, catalogue: catalogue) else {
-        return missSource(of: worker, job)
-      }
-      sources.hold(worker, job, for: path)
-      return lookAt(path)
-    }
-    effectsOut.append(.startWorker(worker, job, source: path))
-  }
-
-  private mutating func missSource(of worker: WorkerID, _ job: WorkerJob) {
-    let fault = WorkerFault(
-      kind: "source_missing", stage: nil,
-      message: "no file of this node's share makes stream \(job.spec.output.short)…")
-    stream(.worker(worker, .failure(fault)))
-  }
-
-  /// What waited for a file that was remembered from before a restart: the same content is read, another is not.
-  mutating func resumeReaders(of path: String) {
-    for held in sources.release(path) {
-      guard sources.path(making: held.job.spec, catalogue: catalogue) != nil else {
-        missSource(of: held.worker, held.job)
-        continue
-      }
-      startWorker(held.worker, held.job)
-      effectsOut += held.commands.map { .toWorker(held.worker, $0) }
-    }
-  }
-
   private mutating func onStreamReport(_ report: StreamReport) {
     func user(_ consumer: Consumer) -> LocalUser? {
       switch consumer {
@@ -191,12 +157,19 @@ extension Node {
             first: group.output.first?.index, last: subscriber.next.map { $0.index &- 1 },
             acknowledged: below(subscriber.acknowledgedBelow)))
       }
-      tellDesk(.counters(.group(group.key), counters))
+      tell(counters, of: .group(group.key))
     }
     for sink in streams.sinks(at: now) {
       guard let delivery = sinks.delivery(sink.id) else { continue }
-      tellDesk(.counters(.delivery(delivery), [counter(of: sink.input, .delivery(delivery.output))]))
+      tell([counter(of: sink.input, .delivery(delivery.output))], of: .delivery(delivery))
     }
+    meter.forgetUnread(at: now)
+  }
+
+  private mutating func tell(_ counters: [StreamCounters], of user: LocalUser) {
+    var counters = counters
+    for index in counters.indices { counters[index].bitsPerSecond = meter.rate(of: counters[index], user, at: now) }
+    tellDesk(.counters(user, counters))
   }
 
   private func counter(of input: InputSnapshot, _ owner: StreamUser) -> StreamCounters {

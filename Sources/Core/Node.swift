@@ -34,6 +34,7 @@ public struct Node: Sendable {
   // What joins them.
   var addresses = AddressBook()
   var sinks = SinkBook()
+  var meter = SocketMeter()
   var sources = SourceBook()
   var portal = PortalBook()
   var inquiries = InquiryBook()

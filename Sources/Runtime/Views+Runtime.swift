@@ -156,6 +156,8 @@ extension SocketView {
     lastPosition = wire.hasLastPosition ? wire.lastPosition : nil
     acknowledged = wire.hasAcknowledged ? wire.acknowledged : nil
     switches = Int(wire.switches)
+    bitsPerSecond = Double(wire.bitsPerSecond)
+    ageSeconds = Double(wire.ageMs) / 1_000
   }
 }
 

@@ -13,7 +13,10 @@ extension Manager {
   ) -> [ManagerEffect] {
     if case .closing = state { return [] }
     unanswered[node] = 0
-    if !report.counters.isEmpty { counters[node] = report.counters }
+    if !report.counters.isEmpty {
+      counters[node] = report.counters
+      countedAt[node] = now
+    }
     var isTroubled = false
     for event in report.events {
       switch event {
@@ -81,6 +84,7 @@ extension Manager {
     inForce[node] = nil
     unanswered[node] = nil
     counters[node] = nil
+    countedAt[node] = nil
     releasing[node] = nil
     if case .closing(var closing) = state {
       closing.awaiting.remove(node)

@@ -27,6 +27,8 @@ public struct Manager: Sendable {
   public internal(set) var endedOutputs: OrderedSet<String> = []
   /// Whether a quorum is out of reach; media flows on.
   public internal(set) var isFrozen = false
+  /// When those came.
+  public internal(set) var countedAt: OrderedDictionary<NodeID, Instant> = [:]
   /// The newest counters of each node's sockets.
   public internal(set) var counters: OrderedDictionary<NodeID, [StreamCounters]> = [:]
   /// Why the last attempt did not succeed; empty when nothing went wrong.

@@ -89,17 +89,15 @@ public struct StreamCounters: Hashable, Sendable {
   public var acknowledged: UInt64?
   /// Times that the input turned to another upstream.
   public var switches: UInt32
-  /// Frames due in the group's worker so far; 0 for sinks.
-  public var framesDue: UInt64
-  /// Of those, frames that were late.
-  public var framesLate: UInt64
+  /// Payload bits a second lately.
+  public var bitsPerSecond: UInt64
 
   /// See the properties.
   public init(
     owner: StreamUser, stream: StreamKey, isIncoming: Bool, peer: NodeID, address: PeerAddress? = nil,
     format: String = "",
     bytes: UInt64 = 0, packets: UInt64 = 0, first: UInt64? = nil, last: UInt64? = nil, acknowledged: UInt64? = nil,
-    switches: UInt32 = 0, framesDue: UInt64 = 0, framesLate: UInt64 = 0
+    switches: UInt32 = 0, bitsPerSecond: UInt64 = 0
   ) {
     self.owner = owner
     self.stream = stream
@@ -113,7 +111,6 @@ public struct StreamCounters: Hashable, Sendable {
     self.last = last
     self.acknowledged = acknowledged
     self.switches = switches
-    self.framesDue = framesDue
-    self.framesLate = framesLate
+    self.bitsPerSecond = bitsPerSecond
   }
 }

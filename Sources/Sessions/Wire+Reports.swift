@@ -200,7 +200,7 @@ extension StreamCounters {
       packets: wire.packets, first: wire.hasFirstPosition ? wire.firstPosition : nil,
       last: wire.hasLastPosition ? wire.lastPosition : nil,
       acknowledged: wire.hasAcknowledged ? wire.acknowledged : nil, switches: wire.switches,
-      framesDue: wire.framesDue, framesLate: wire.framesLate)
+      bitsPerSecond: wire.bitsPerSecond)
   }
 
   var wire: WireStreamCounters {
@@ -217,8 +217,7 @@ extension StreamCounters {
       if let last { $0.lastPosition = last }
       if let acknowledged { $0.acknowledged = acknowledged }
       $0.switches = switches
-      $0.framesDue = framesDue
-      $0.framesLate = framesLate
+      $0.bitsPerSecond = bitsPerSecond
     }
   }
 }

@@ -84,6 +84,10 @@ def test_every_group_of_a_three_hop_chain_shows_its_sockets_in_both_directions(s
     # Packets travel, not frames: pictures and sound are compressed between nodes, and the client gets what it asked for.
     assert {s['codec'] for s in sockets} == {'h264', 'flac', 'webm'}
     wait_for(lambda: complete() and len(delivered - {0}) > 1, 20, 'the counters grow')
+    running = lambda: all(s['bits_per_second'] > 0 for s in portal.get(f'/v1/services/{service}')['sockets'] if s['bytes'] > 0)
+    wait_for(running, 20, 'each socket that carries media says how fast')
+    view = portal.get(f'/v1/services/{service}')
+    assert all(0 <= s['age_seconds'] < 10 for s in view['sockets']) and any(s['age_seconds'] > 0 for s in view['sockets'])
 
 
 def events(url, last=None, until=None, deadline=20):

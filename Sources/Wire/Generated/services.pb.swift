@@ -259,83 +259,116 @@ public nonisolated struct WireStageReport: Sendable {
   public init() {}
 }
 
-public nonisolated struct WireSocketReport: Sendable {
+public nonisolated struct WireSocketReport: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var node: Data = Data()
+  public var node: Data {
+    get {_storage._node}
+    set {_uniqueStorage()._node = newValue}
+  }
 
-  public var group: UInt32 = 0
+  public var group: UInt32 {
+    get {_storage._group}
+    set {_uniqueStorage()._group = newValue}
+  }
 
-  public var direction: String = String()
+  public var direction: String {
+    get {_storage._direction}
+    set {_uniqueStorage()._direction = newValue}
+  }
 
   public var address: WireAddress {
-    get {_address ?? WireAddress()}
-    set {_address = newValue}
+    get {_storage._address ?? WireAddress()}
+    set {_uniqueStorage()._address = newValue}
   }
   /// Returns true if `address` has been explicitly set.
-  public var hasAddress: Bool {self._address != nil}
+  public var hasAddress: Bool {_storage._address != nil}
   /// Clears the value of `address`. Subsequent reads from it will return its default value.
-  public mutating func clearAddress() {self._address = nil}
+  public mutating func clearAddress() {_uniqueStorage()._address = nil}
 
-  public var peer: Data = Data()
+  public var peer: Data {
+    get {_storage._peer}
+    set {_uniqueStorage()._peer = newValue}
+  }
 
-  public var stream: Data = Data()
+  public var stream: Data {
+    get {_storage._stream}
+    set {_uniqueStorage()._stream = newValue}
+  }
 
-  public var format: String = String()
+  public var format: String {
+    get {_storage._format}
+    set {_uniqueStorage()._format = newValue}
+  }
 
-  public var bytesMoved: UInt64 = 0
+  public var bytesMoved: UInt64 {
+    get {_storage._bytesMoved}
+    set {_uniqueStorage()._bytesMoved = newValue}
+  }
 
-  public var packets: UInt64 = 0
+  public var packets: UInt64 {
+    get {_storage._packets}
+    set {_uniqueStorage()._packets = newValue}
+  }
 
   public var firstPosition: UInt64 {
-    get {_firstPosition ?? 0}
-    set {_firstPosition = newValue}
+    get {_storage._firstPosition ?? 0}
+    set {_uniqueStorage()._firstPosition = newValue}
   }
   /// Returns true if `firstPosition` has been explicitly set.
-  public var hasFirstPosition: Bool {self._firstPosition != nil}
+  public var hasFirstPosition: Bool {_storage._firstPosition != nil}
   /// Clears the value of `firstPosition`. Subsequent reads from it will return its default value.
-  public mutating func clearFirstPosition() {self._firstPosition = nil}
+  public mutating func clearFirstPosition() {_uniqueStorage()._firstPosition = nil}
 
   public var lastPosition: UInt64 {
-    get {_lastPosition ?? 0}
-    set {_lastPosition = newValue}
+    get {_storage._lastPosition ?? 0}
+    set {_uniqueStorage()._lastPosition = newValue}
   }
   /// Returns true if `lastPosition` has been explicitly set.
-  public var hasLastPosition: Bool {self._lastPosition != nil}
+  public var hasLastPosition: Bool {_storage._lastPosition != nil}
   /// Clears the value of `lastPosition`. Subsequent reads from it will return its default value.
-  public mutating func clearLastPosition() {self._lastPosition = nil}
+  public mutating func clearLastPosition() {_uniqueStorage()._lastPosition = nil}
 
   public var acknowledged: UInt64 {
-    get {_acknowledged ?? 0}
-    set {_acknowledged = newValue}
+    get {_storage._acknowledged ?? 0}
+    set {_uniqueStorage()._acknowledged = newValue}
   }
   /// Returns true if `acknowledged` has been explicitly set.
-  public var hasAcknowledged: Bool {self._acknowledged != nil}
+  public var hasAcknowledged: Bool {_storage._acknowledged != nil}
   /// Clears the value of `acknowledged`. Subsequent reads from it will return its default value.
-  public mutating func clearAcknowledged() {self._acknowledged = nil}
+  public mutating func clearAcknowledged() {_uniqueStorage()._acknowledged = nil}
 
-  public var switches: UInt32 = 0
+  public var switches: UInt32 {
+    get {_storage._switches}
+    set {_uniqueStorage()._switches = newValue}
+  }
 
   public var peerAddress: WireAddress {
-    get {_peerAddress ?? WireAddress()}
-    set {_peerAddress = newValue}
+    get {_storage._peerAddress ?? WireAddress()}
+    set {_uniqueStorage()._peerAddress = newValue}
   }
   /// Returns true if `peerAddress` has been explicitly set.
-  public var hasPeerAddress: Bool {self._peerAddress != nil}
+  public var hasPeerAddress: Bool {_storage._peerAddress != nil}
   /// Clears the value of `peerAddress`. Subsequent reads from it will return its default value.
-  public mutating func clearPeerAddress() {self._peerAddress = nil}
+  public mutating func clearPeerAddress() {_uniqueStorage()._peerAddress = nil}
+
+  public var bitsPerSecond: UInt64 {
+    get {_storage._bitsPerSecond}
+    set {_uniqueStorage()._bitsPerSecond = newValue}
+  }
+
+  public var ageMs: UInt64 {
+    get {_storage._ageMs}
+    set {_uniqueStorage()._ageMs = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _address: WireAddress? = nil
-  fileprivate var _firstPosition: UInt64? = nil
-  fileprivate var _lastPosition: UInt64? = nil
-  fileprivate var _acknowledged: UInt64? = nil
-  fileprivate var _peerAddress: WireAddress? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireServiceReport: @unchecked Sendable {
@@ -985,98 +1018,174 @@ nonisolated extension WireStageReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireSocketReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SocketReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}group\0\u{1}direction\0\u{1}address\0\u{1}peer\0\u{1}stream\0\u{1}format\0\u{3}bytes_moved\0\u{1}packets\0\u{3}first_position\0\u{3}last_position\0\u{1}acknowledged\0\u{1}switches\0\u{3}peer_address\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}group\0\u{1}direction\0\u{1}address\0\u{1}peer\0\u{1}stream\0\u{1}format\0\u{3}bytes_moved\0\u{1}packets\0\u{3}first_position\0\u{3}last_position\0\u{1}acknowledged\0\u{1}switches\0\u{3}peer_address\0\u{3}bits_per_second\0\u{3}age_ms\0")
+
+  fileprivate class _StorageClass {
+    var _node: Data = Data()
+    var _group: UInt32 = 0
+    var _direction: String = String()
+    var _address: WireAddress? = nil
+    var _peer: Data = Data()
+    var _stream: Data = Data()
+    var _format: String = String()
+    var _bytesMoved: UInt64 = 0
+    var _packets: UInt64 = 0
+    var _firstPosition: UInt64? = nil
+    var _lastPosition: UInt64? = nil
+    var _acknowledged: UInt64? = nil
+    var _switches: UInt32 = 0
+    var _peerAddress: WireAddress? = nil
+    var _bitsPerSecond: UInt64 = 0
+    var _ageMs: UInt64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _node = source._node
+      _group = source._group
+      _direction = source._direction
+      _address = source._address
+      _peer = source._peer
+      _stream = source._stream
+      _format = source._format
+      _bytesMoved = source._bytesMoved
+      _packets = source._packets
+      _firstPosition = source._firstPosition
+      _lastPosition = source._lastPosition
+      _acknowledged = source._acknowledged
+      _switches = source._switches
+      _peerAddress = source._peerAddress
+      _bitsPerSecond = source._bitsPerSecond
+      _ageMs = source._ageMs
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.node) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.direction) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._address) }()
-      case 5: try { try decoder.decodeSingularBytesField(value: &self.peer) }()
-      case 6: try { try decoder.decodeSingularBytesField(value: &self.stream) }()
-      case 7: try { try decoder.decodeSingularStringField(value: &self.format) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.bytesMoved) }()
-      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.packets) }()
-      case 10: try { try decoder.decodeSingularUInt64Field(value: &self._firstPosition) }()
-      case 11: try { try decoder.decodeSingularUInt64Field(value: &self._lastPosition) }()
-      case 12: try { try decoder.decodeSingularUInt64Field(value: &self._acknowledged) }()
-      case 13: try { try decoder.decodeSingularUInt32Field(value: &self.switches) }()
-      case 14: try { try decoder.decodeSingularMessageField(value: &self._peerAddress) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._node) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._group) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._direction) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._address) }()
+        case 5: try { try decoder.decodeSingularBytesField(value: &_storage._peer) }()
+        case 6: try { try decoder.decodeSingularBytesField(value: &_storage._stream) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._format) }()
+        case 8: try { try decoder.decodeSingularUInt64Field(value: &_storage._bytesMoved) }()
+        case 9: try { try decoder.decodeSingularUInt64Field(value: &_storage._packets) }()
+        case 10: try { try decoder.decodeSingularUInt64Field(value: &_storage._firstPosition) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._lastPosition) }()
+        case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._acknowledged) }()
+        case 13: try { try decoder.decodeSingularUInt32Field(value: &_storage._switches) }()
+        case 14: try { try decoder.decodeSingularMessageField(value: &_storage._peerAddress) }()
+        case 15: try { try decoder.decodeSingularUInt64Field(value: &_storage._bitsPerSecond) }()
+        case 16: try { try decoder.decodeSingularUInt64Field(value: &_storage._ageMs) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.node.isEmpty {
-      try visitor.visitSingularBytesField(value: self.node, fieldNumber: 1)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._node.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._node, fieldNumber: 1)
+      }
+      if _storage._group != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._group, fieldNumber: 2)
+      }
+      if !_storage._direction.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._direction, fieldNumber: 3)
+      }
+      try { if let v = _storage._address {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      if !_storage._peer.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._peer, fieldNumber: 5)
+      }
+      if !_storage._stream.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._stream, fieldNumber: 6)
+      }
+      if !_storage._format.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._format, fieldNumber: 7)
+      }
+      if _storage._bytesMoved != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._bytesMoved, fieldNumber: 8)
+      }
+      if _storage._packets != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._packets, fieldNumber: 9)
+      }
+      try { if let v = _storage._firstPosition {
+        try visitor.visitSingularUInt64Field(value: v, fieldNumber: 10)
+      } }()
+      try { if let v = _storage._lastPosition {
+        try visitor.visitSingularUInt64Field(value: v, fieldNumber: 11)
+      } }()
+      try { if let v = _storage._acknowledged {
+        try visitor.visitSingularUInt64Field(value: v, fieldNumber: 12)
+      } }()
+      if _storage._switches != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._switches, fieldNumber: 13)
+      }
+      try { if let v = _storage._peerAddress {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+      } }()
+      if _storage._bitsPerSecond != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._bitsPerSecond, fieldNumber: 15)
+      }
+      if _storage._ageMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._ageMs, fieldNumber: 16)
+      }
     }
-    if self.group != 0 {
-      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 2)
-    }
-    if !self.direction.isEmpty {
-      try visitor.visitSingularStringField(value: self.direction, fieldNumber: 3)
-    }
-    try { if let v = self._address {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    if !self.peer.isEmpty {
-      try visitor.visitSingularBytesField(value: self.peer, fieldNumber: 5)
-    }
-    if !self.stream.isEmpty {
-      try visitor.visitSingularBytesField(value: self.stream, fieldNumber: 6)
-    }
-    if !self.format.isEmpty {
-      try visitor.visitSingularStringField(value: self.format, fieldNumber: 7)
-    }
-    if self.bytesMoved != 0 {
-      try visitor.visitSingularUInt64Field(value: self.bytesMoved, fieldNumber: 8)
-    }
-    if self.packets != 0 {
-      try visitor.visitSingularUInt64Field(value: self.packets, fieldNumber: 9)
-    }
-    try { if let v = self._firstPosition {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 10)
-    } }()
-    try { if let v = self._lastPosition {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 11)
-    } }()
-    try { if let v = self._acknowledged {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 12)
-    } }()
-    if self.switches != 0 {
-      try visitor.visitSingularUInt32Field(value: self.switches, fieldNumber: 13)
-    }
-    try { if let v = self._peerAddress {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireSocketReport, rhs: WireSocketReport) -> Bool {
-    if lhs.node != rhs.node {return false}
-    if lhs.group != rhs.group {return false}
-    if lhs.direction != rhs.direction {return false}
-    if lhs._address != rhs._address {return false}
-    if lhs.peer != rhs.peer {return false}
-    if lhs.stream != rhs.stream {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.bytesMoved != rhs.bytesMoved {return false}
-    if lhs.packets != rhs.packets {return false}
-    if lhs._firstPosition != rhs._firstPosition {return false}
-    if lhs._lastPosition != rhs._lastPosition {return false}
-    if lhs._acknowledged != rhs._acknowledged {return false}
-    if lhs.switches != rhs.switches {return false}
-    if lhs._peerAddress != rhs._peerAddress {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._node != rhs_storage._node {return false}
+        if _storage._group != rhs_storage._group {return false}
+        if _storage._direction != rhs_storage._direction {return false}
+        if _storage._address != rhs_storage._address {return false}
+        if _storage._peer != rhs_storage._peer {return false}
+        if _storage._stream != rhs_storage._stream {return false}
+        if _storage._format != rhs_storage._format {return false}
+        if _storage._bytesMoved != rhs_storage._bytesMoved {return false}
+        if _storage._packets != rhs_storage._packets {return false}
+        if _storage._firstPosition != rhs_storage._firstPosition {return false}
+        if _storage._lastPosition != rhs_storage._lastPosition {return false}
+        if _storage._acknowledged != rhs_storage._acknowledged {return false}
+        if _storage._switches != rhs_storage._switches {return false}
+        if _storage._peerAddress != rhs_storage._peerAddress {return false}
+        if _storage._bitsPerSecond != rhs_storage._bitsPerSecond {return false}
+        if _storage._ageMs != rhs_storage._ageMs {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1064,9 +1064,7 @@ public nonisolated struct WireStreamCounters: Sendable {
 
   public var switches: UInt32 = 0
 
-  public var framesDue: UInt64 = 0
-
-  public var framesLate: UInt64 = 0
+  public var bitsPerSecond: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2969,7 +2967,7 @@ nonisolated extension WireGroupInherited: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStreamCounters: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StreamCounters"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}owner\0\u{1}stream\0\u{1}incoming\0\u{1}peer\0\u{1}address\0\u{1}format\0\u{3}bytes_moved\0\u{1}packets\0\u{3}first_position\0\u{3}last_position\0\u{1}acknowledged\0\u{1}switches\0\u{3}frames_due\0\u{3}frames_late\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}owner\0\u{1}stream\0\u{1}incoming\0\u{1}peer\0\u{1}address\0\u{1}format\0\u{3}bytes_moved\0\u{1}packets\0\u{3}first_position\0\u{3}last_position\0\u{1}acknowledged\0\u{1}switches\0\u{3}bits_per_second\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2989,8 +2987,7 @@ nonisolated extension WireStreamCounters: SwiftProtobuf.Message, SwiftProtobuf._
       case 10: try { try decoder.decodeSingularUInt64Field(value: &self._lastPosition) }()
       case 11: try { try decoder.decodeSingularUInt64Field(value: &self._acknowledged) }()
       case 12: try { try decoder.decodeSingularUInt32Field(value: &self.switches) }()
-      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.framesDue) }()
-      case 14: try { try decoder.decodeSingularUInt64Field(value: &self.framesLate) }()
+      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.bitsPerSecond) }()
       default: break
       }
     }
@@ -3037,11 +3034,8 @@ nonisolated extension WireStreamCounters: SwiftProtobuf.Message, SwiftProtobuf._
     if self.switches != 0 {
       try visitor.visitSingularUInt32Field(value: self.switches, fieldNumber: 12)
     }
-    if self.framesDue != 0 {
-      try visitor.visitSingularUInt64Field(value: self.framesDue, fieldNumber: 13)
-    }
-    if self.framesLate != 0 {
-      try visitor.visitSingularUInt64Field(value: self.framesLate, fieldNumber: 14)
+    if self.bitsPerSecond != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bitsPerSecond, fieldNumber: 13)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3059,8 +3053,7 @@ nonisolated extension WireStreamCounters: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs._lastPosition != rhs._lastPosition {return false}
     if lhs._acknowledged != rhs._acknowledged {return false}
     if lhs.switches != rhs.switches {return false}
-    if lhs.framesDue != rhs.framesDue {return false}
-    if lhs.framesLate != rhs.framesLate {return false}
+    if lhs.bitsPerSecond != rhs.bitsPerSecond {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -37,6 +37,7 @@ let rooms = [
   Room(name: "Membership", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   Room(name: "Measurements", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   Room(name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire"]),
+  Room(name: "Rivals", below: ["Base", "Identity", "Vocabulary", "Wire", "Elections"]),
   Room(name: "Composition", below: ["Base", "Identity", "Vocabulary", "Wire"], products: [yams]),
   Room(name: "Placement", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition"]),
   Room(name: "Sessions", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Placement", "Elections"]),

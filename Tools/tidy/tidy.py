@@ -6,13 +6,14 @@
 """
 import os, pathlib, re, subprocess, sys, tempfile
 
-PURE = ['Base', 'Identity', 'Vocabulary', 'Wire', 'Membership', 'Measurements', 'Elections', 'Composition', 'Placement',
+PURE = ['Base', 'Identity', 'Vocabulary', 'Wire', 'Membership', 'Measurements', 'Elections', 'Rivals', 'Composition', 'Placement',
         'Sessions', 'Streams', 'Core']
 LAYERS = [['Base', 'CSodium', 'CFFmpeg', 'COpus'], ['Identity', 'Vocabulary', 'Wire'],
-          ['Membership', 'Measurements', 'Elections', 'Composition', 'Placement', 'Sessions', 'Streams'], ['Core'],
+          ['Membership', 'Measurements', 'Elections', 'Rivals', 'Composition', 'Placement', 'Sessions', 'Streams'], ['Core'],
           ['Transport', 'Media', 'Store', 'Portal', 'Lab'], ['Runtime', 'millrace', 'millrace-worker']]
 SIDEWAYS = {('Identity', 'Base'), ('Vocabulary', 'Identity'), ('Wire', 'Identity'), ('Wire', 'Vocabulary'),
             ('Placement', 'Composition'), ('Sessions', 'Composition'), ('Sessions', 'Placement'), ('Sessions', 'Elections'),
+            ('Rivals', 'Elections'),
             ('millrace', 'Runtime')}
 BANNED = ['ContinuousClock', 'SuspendingClock', 'Date(', 'Task {', 'Task.detached', '.random(', 'shuffled()', 'randomElement(',
           'SystemRandomNumberGenerator', 'DispatchQueue', 'Thread(']

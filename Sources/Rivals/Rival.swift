@@ -1,9 +1,10 @@
 import Base
+import Elections
 import Identity
 import Vocabulary
 
 // Election protocols of other designs, for comparison: what they gain and what they give up is measured, not asserted. They keep the
-// contract of this room, a value whose one entry says what is to be done, with randomness passed in. No real peer runs them: their
+// contract of the pure rooms, a value whose one entry says what is to be done, with randomness passed in. No real peer runs them: their
 // mandates could not be proved to a service node.
 
 /// A protocol of its own; see ``ElectionStrategy`` for what may be believed of its managers.

@@ -1,9 +1,10 @@
 import Base
+import Elections
 import Identity
 import Testing
 import Vocabulary
 
-@testable import Elections
+@testable import Rivals
 
 /// Members of one rival protocol on a virtual clock; knows what they do, not how.
 private struct Contest<Protocol: Rival> {

@@ -46,8 +46,8 @@ let rooms = [
   Room(
     name: "Core",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Placement",
-      "Sessions", "Streams",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Rivals", "Composition",
+      "Placement", "Sessions", "Streams",
     ]),
   // L4
   Room(

@@ -4,6 +4,7 @@ import Elections
 import Identity
 import Measurements
 import Membership
+import Rivals
 import Sessions
 import Streams
 import Vocabulary
@@ -117,6 +118,7 @@ public enum Timer: Hashable, Sendable {
   case membership(MembershipTimer)
   case measurements(MeasurementTimer)
   case ballots(BallotTimer)
+  case contests(ContestTimer)
   case desk
   case director(RequestID, ManagerTimer)
   case streams

@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Rivals
 import Sessions
 import Vocabulary
 import Wire
@@ -21,8 +22,8 @@ extension Node {
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.ballots(timer), at: at))
       case .drawn(let draw, let envelope, let evidence): onDrawn(draw, envelope, evidence)
       case .drawFailed(let draw, let silent): onDrawFailed(draw, silent: silent)
-      case .managerKnown(let mandate): onManagerKnown(mandate)
-      case .elected(let mandate, let newest): onElected(mandate, newest: newest)
+      case .managerKnown(let mandate): onManagerKnown(.mandate(mandate))
+      case .elected(let mandate, let newest): onElected(.mandate(mandate), newest: newest)
       case .snapshotAccepted(let request, let version, _, let earlier):
         let claims = earlier.map { StreamClaim(stream: $0.claim.stream, node: $0.claim.node, request: $0.request) }
         manage(request, .recorded(version: UInt32(clamping: version), earlier: claims))
@@ -96,18 +97,22 @@ extension Node {
   /// What the desk asks of its peer.
   var deskContext: DeskContext {
     let (view, now, wall, catalogue, offered) = (memberView, now, wall, catalogue, settings.offer.components)
+    let own = settings.election
     return DeskContext(
       wall: wall, begun: streams.begun,
       verifyMandate: { bytes, request, term in
         var verified = VerifiedDigests(capacity: 64)
         do {
-          let mandate = try Mandate(validating: bytes, using: &verified)
-          try mandate.verify(for: request, in: term, wall: wall, view: view, at: now, using: &verified)
+          let mandate = try Warrant(validating: bytes, using: &verified)
+          try mandate.verify(for: request, in: term, own: own, wall: wall, view: view, at: now, using: &verified)
           return .success(
             VerifiedMandate(manager: mandate.manager, digest: mandate.digest, notAfter: mandate.envelope.body.notAfter))
-        } catch let fault as MandateFault {
-          if case .implausibleElectorate = fault { return .failure(.implausible("\(fault)")) }
-          return .failure(.invalid("\(fault)"))
+        } catch let fault as WarrantFault {
+          switch fault {
+          case .mandate(.implausibleElectorate): return .failure(.implausible("\(fault)"))
+          case .mandate: return .failure(.invalid("\(fault)"))
+          case .unproved: return .failure(.unproved("\(fault)"))
+          }
         } catch { return .failure(.invalid("\(error)")) }
       },
       checkStages: { stages in

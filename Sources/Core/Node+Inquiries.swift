@@ -3,6 +3,7 @@ import Elections
 import Identity
 import Measurements
 import Membership
+import Rivals
 import Streams
 import Vocabulary
 import Wire
@@ -26,7 +27,8 @@ struct InquiryBook: Sendable {
 struct KnownService: Sendable {
   var state = ""
   var problem = ""
-  var mandate: Mandate?
+  /// A mandate, or a manager's own claim where no quorum elects.
+  var mandate: Warrant?
   var report: WireServiceReport?
   var heard: Instant?
 }
@@ -151,7 +153,7 @@ extension Node {
 
   /// A manager's word of its service; the mandate that comes with it is checked before it counts.
   private mutating func learn(_ report: WireServiceReport, of request: RequestID, from sender: NodeID) {
-    guard let mandate = try? Mandate(validating: Array(report.mandate), using: &verified), mandate.request == request,
+    guard let mandate = try? Warrant(validating: Array(report.mandate), using: &verified), mandate.request == request,
       mandate.manager == sender,
       (try? mandate.verify(using: &verified)) != nil,
       knownServices[request]?.mandate.map({ $0.term <= mandate.term }) ?? true

@@ -45,7 +45,7 @@ extension Node {
   }
   /// The electors that this portal called.
   package func electors(of request: RequestID) -> [NodeID]? {
-    ballots.called(request)?.members
+    ballots.called(request)?.members ?? contests.members(of: request)?.members
   }
   /// What this peer last heard of a service; nil when it heard nothing.
   package func state(of request: RequestID) -> (state: String, problem: String)? {
@@ -98,7 +98,8 @@ extension Node {
       ("idempotency keys", portal.keys.count, 4 * Limits.submissions),
       ("known services", knownServices.count, Limits.knownServices),
       ("inquiries", inquiries.open.count, 1_024),
-      ("ballots", ballots.kept, Limits.ballots), ("calls", ballots.waitingCalls, Limits.calls),
+      ("ballots", ballots.kept, Limits.ballots), ("contests", contests.kept, Limits.ballots),
+      ("calls", ballots.waitingCalls, Limits.calls),
       ("managed services", director.services.count, Limits.services),
       ("manager's notes", notes.count, Limits.services), ("dossiers", desk.remembered, Limits.dossiers),
       ("addresses", addresses.count, Limits.members), ("unwritten records", waiting.count, Limits.unwritten),

@@ -18,6 +18,8 @@ extension Node {
     perform(members.handle(.join(contacts.map { ($0.node, $0.address) }), at: now, using: &random))
     ballot(.start(identityIsNew: settings.identityIsNew))
     ballot(.members(memberView))
+    contest(.members(memberView))
+    contest(.start)
     keepHouse(by: now + Limits.housekeeping)
     board(.own(ownState))
   }
@@ -111,6 +113,7 @@ extension Node {
         "\(member.node.short)… at \(member.address) is \(member.state.rawValue)", [.init("node", "\(member.node)")])
     }
     ballot(.members(memberView))
+    contest(.members(memberView))
     board(.members(members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node)))
     guard member.state == .dead || member.state == .left, before != member.state else { return }
     stream(.linkClosed(member.node))

@@ -25,7 +25,11 @@ extension Node {
         return giveUp(token, .election("no order of candidates by \(settings.election): \(error)"))
       }
       call(token, ordered, of: submission, evidence: evidence)
-    case .rendezvous, .bully, .raft, .firstResponder: call(token, envelope, of: submission, evidence: [])
+    case .rendezvous: call(token, envelope, of: submission, evidence: [])
+    case .bully, .raft, .firstResponder:
+      var contested = envelope
+      contested.contest = settings.election
+      call(token, contested, of: submission, evidence: [])
     }
   }
 

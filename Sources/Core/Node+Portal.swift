@@ -172,7 +172,7 @@ extension Node {
     knownServices.note(request) { $0.state = "electing" }
     let size = body.electorate.size
     event("request.called", request, "called \(size) electors", [.init("electors", "\(size)")])
-    ballot(.call(envelope, evidence: evidence))
+    elect(envelope, evidence: evidence)
   }
 
   mutating func giveUp(_ token: UInt64, _ reason: Refused) {
@@ -181,19 +181,7 @@ extension Node {
     for client in submission.clients { effectsOut.append(.answer(client, .refused(reason))) }
   }
 
-  // MARK: - On the manager and the sinks
-
-  mutating func onManagerKnown(_ mandate: Mandate) {
-    let request = mandate.request
-    knownServices.note(request) {
-      if $0.mandate.map({ $0.term < mandate.term }) ?? true { $0.mandate = mandate }
-      if $0.state == "electing" { $0.state = "placing" }
-    }
-    if portal.called[request]?.managed == nil { portal.called[request]?.managed = now }
-    event(
-      "election.mandate", request, "\(mandate.manager.short)… manages in term \(mandate.term)",
-      [.init("manager", "\(mandate.manager)"), .init("term", "\(mandate.term)")])
-  }
+  // MARK: - On the sinks
 
   mutating func onSinkOpened(_ delivery: DeliveryID) {
     let request = delivery.request
@@ -357,7 +345,7 @@ extension Node {
         let mandate = knownServices[request]?.mandate
       else { continue }
       portal.called[request]!.sought = now
-      ballot(.seek(mandate.envelope))
+      seek(mandate.envelope)
     }
   }
 }

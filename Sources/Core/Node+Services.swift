@@ -3,6 +3,7 @@ import Composition
 import Elections
 import Identity
 import Placement
+import Rivals
 import Sessions
 import Vocabulary
 import Wire
@@ -11,7 +12,8 @@ import Wire
 
 /// What a manager's peer keeps of a service besides the manager itself.
 struct ManagerNote: Sendable {
-  var mandate: Mandate
+  /// What makes this peer the manager: a mandate, or its own claim where no quorum elects.
+  var mandate: Warrant
   /// The newest plan's reasons, as JSON.
   var explanation = ""
   var electedAt: Instant
@@ -20,7 +22,7 @@ struct ManagerNote: Sendable {
 extension Node {
   // MARK: - On being elected
 
-  mutating func onElected(_ mandate: Mandate, newest: Signed<Snapshot>?) {
+  mutating func onElected(_ mandate: Warrant, newest: Signed<Snapshot>?) {
     let envelope = mandate.envelope.body
     let request = mandate.request
     let latency: Double =
@@ -35,7 +37,7 @@ extension Node {
     notes[request] = ManagerNote(mandate: mandate, electedAt: now)
     guard let effects = director.elected(order, held, snapshot: newest?.body.state, at: now, in: managerContext) else {
       notes[request] = nil
-      return ballot(.decline(request, .busy))
+      return decline(request)
     }
     perform(effects, for: request)
   }
@@ -61,17 +63,11 @@ extension Node {
     for effect in effects {
       switch effect {
       case .record(let version, let content, let claims, let isFinal):
-        if isFinal {
-          ballot(.end(request, state: content))
-        } else {
-          let mine = claims.map { Elections.Claim(stream: $0.stream, node: $0.node) }
-          ballot(
-            .propose(
-              request,
-              SnapshotDraft(
-                version: UInt64(version), label: director.services[request]?.phase.rawValue ?? "", state: content,
-                claims: mine)))
-        }
+        let mine = claims.map { Elections.Claim(stream: $0.stream, node: $0.node) }
+        let draft = SnapshotDraft(
+          version: UInt64(version), label: director.services[request]?.phase.rawValue ?? "", state: content,
+          claims: mine)
+        record(draft, of: request, isFinal: isFinal)
       case .send(let message, let node): send(.with { $0.session = message.wire }, to: node)
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.director(request, timer), at: at))
       case .planned(let version, let explanation, _):
@@ -86,6 +82,7 @@ extension Node {
         event("election.lost", request, "a node has seen term \(term)")
         director.forget(request)
         notes[request] = nil
+        if contests.has(request) { contest(.fenced(request, by: term)) }
       case .finished:
         tellPortal(of: request)
         director.forget(request)

@@ -4,6 +4,7 @@ import Elections
 import Identity
 import Measurements
 import Membership
+import Rivals
 import Sessions
 import Streams
 import Vocabulary
@@ -27,6 +28,7 @@ public struct Node: Sendable {
   var members: MemberTable
   var board: LoadBoard
   var ballots: Ballots
+  var contests: Contests
   var director = ServiceDirector()
   var desk: Desk
   var streams: StreamTable
@@ -57,6 +59,7 @@ public struct Node: Sendable {
   /// What waits for records to be safe.
   enum Continuation: Sendable {
     case ballots([BallotEffect])
+    case contests([ContestEffect])
     case desk([DeskEffect])
   }
 
@@ -72,6 +75,7 @@ public struct Node: Sendable {
     board = LoadBoard(keys: keys, offer: settings.offer, sequence: beginning)
     sources = SourceBook(restoring: memory)
     ballots = Node.ballots(keys: keys, memory: memory, now: now, wall: wall)
+    contests = Contests(keys: keys, strategy: settings.election, restoring: Node.contestRecords(memory))
     desk = Desk(
       node: keys.id,
       capacity: Capacity(
@@ -144,6 +148,7 @@ public struct Node: Sendable {
     case .membership(let timer): perform(members.handle(.timer(timer), at: now, using: &random))
     case .measurements(let timer): board(.timer(timer))
     case .ballots(let timer): ballot(.timer(timer))
+    case .contests(let timer): contest(.timer(timer))
     case .desk: tellDesk(.timer(.sweep))
     case .director(let request, let timer): manage(request, .timer(timer))
     case .streams: stream(.timer(.pulse))
@@ -158,6 +163,7 @@ public struct Node: Sendable {
       case .measurements(let exchange): try onExchange(exchange, from: sender)
       case .service(let service): try onService(service, from: sender)
       case .election(let election): try onElection(election, from: sender)
+      case .rival(let rival): contest(.received(from: sender, try ContestMessage(validating: rival, using: &verified)))
       case .session(let session):
         let checked = try SessionMessage(validating: session)
         if checked.isForDesk { tellDesk(.message(checked, from: sender)) } else { manage(checked, from: sender) }
@@ -205,6 +211,7 @@ public struct Node: Sendable {
   private mutating func perform(_ rest: Continuation) {
     switch rest {
     case .ballots(let rest): perform(rest)
+    case .contests(let rest): perform(rest)
     case .desk(let rest): perform(rest)
     }
   }
@@ -224,7 +231,8 @@ public struct NodeSettings: Hashable, Sendable {
   public var offer: NodeOffer
   /// The key was made together with this store: an empty store has forgotten nothing.
   public var identityIsNew: Bool
-  /// How managers are found for requests that come in here; one of `ElectionStrategy.orders`.
+  /// How managers are found for requests that come in here. One without a quorum must be the same at every peer of the overlay: only
+  /// there are its managers obeyed.
   public var election: ElectionStrategy
   /// See the properties.
   public init(

@@ -48,6 +48,7 @@ extension Ballots {
     guard ballots.count < Limits.ballots, requestsOfClient[envelope.client, default: 0] < Limits.ballotsPerClient else {
       throw .busy
     }
+    if let contest = body.contest { throw .disorder("\(contest.rawValue) is no order under the quorum protocol") }
     if !isMandated {
       let number = ClientNumber(client: envelope.client, counter: body.counter)
       if let first = firsts[number].flatMap({ ballots[$0] }) { throw .duplicate(of: first.record.envelope) }

@@ -96,8 +96,8 @@ public enum OrderFault: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Envelope {
-  /// What made the order of candidates.
-  public var strategy: ElectionStrategy { order?.strategy ?? .rendezvous }
+  /// How the manager is to be found.
+  public var strategy: ElectionStrategy { contest ?? order?.strategy ?? .rendezvous }
 
   /// What lots are drawn for: everything that the client decides before it knows the lots.
   public func draw(of client: NodeID) -> Bytes32 {

@@ -1,6 +1,7 @@
 /// How a request's manager is found. Four are orders of candidates under one quorum protocol (``Ballots``): they differ in who
-/// stands first, never in what is promised. Three are protocols of their own, for comparison (``Rival``).
-public enum ElectionStrategy: String, CaseIterable, Hashable, Sendable {
+/// stands first, never in what is promised. Three are protocols of their own, without a quorum of signed votes (room `Rivals`): a manager
+/// under them has nothing to show but its own word.
+public enum ElectionStrategy: String, CaseIterable, Codable, Hashable, Sendable {
   /// Candidates by rendezvous hashing of the request's ID (Thaler and Ravishankar, 1998). The default.
   case rendezvous
   /// Candidates by the electors' verifiable random outputs for the request: no elector knows the order before all have spoken.
@@ -35,9 +36,19 @@ public enum ElectionStrategy: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// Whether it is an order under the quorum protocol, which real peers run; the others are for comparison.
+  /// Whether it is an order under the quorum protocol; the others are protocols of their own.
   public var isOrder: Bool { safety == .quorum }
 
-  /// Those that a peer can be configured with.
+  /// The orders under the quorum protocol.
   public static let orders = allCases.filter(\.isOrder)
+
+  /// What everybody must know who relies on a manager that was found so, in a sentence; nil where a quorum's signatures prove it.
+  public var warning: String? {
+    switch safety {
+    case .quorum: nil
+    case .majorityCrashOnly:
+      "\(rawValue): a majority without signatures: one liar can make two managers; not provable to a third party"
+    case .unsafe: "\(rawValue): no quorum: two managers possible; not provable to a third party"
+    }
+  }
 }

@@ -26,12 +26,15 @@ public struct Envelope: Statement {
   public var notAfter: WallTime
   /// The order of candidates, where it is not the default; see ``Signed/order``.
   public var order: CandidateOrder?
+  /// The protocol that is to elect, where it is not the quorum protocol: one of `bully`, `raft`, `firstResponder`; excludes ``order``.
+  public var contest: ElectionStrategy?
 
   /// See the properties.
   public init(
     document: [UInt8], counter: UInt64, source: SourceKey, electorate: Electorate, portal: NodeID, issued: WallTime,
-    notAfter: WallTime, order: CandidateOrder? = nil
+    notAfter: WallTime, order: CandidateOrder? = nil, contest: ElectionStrategy? = nil
   ) {
+    precondition(contest == nil || order == nil && contest?.isOrder == false, "a contest has no order of candidates")
     self.document = document
     self.counter = counter
     self.source = source
@@ -40,6 +43,7 @@ public struct Envelope: Statement {
     self.issued = issued
     self.notAfter = notAfter
     self.order = order
+    self.contest = contest
   }
 
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
@@ -62,17 +66,27 @@ public struct Envelope: Statement {
       source: SourceKey(try Field.bytes32(wire.source, "Envelope.source")),
       electorate: electorate, portal: try Field.node(wire.portal, "Envelope.portal"),
       issued: WallTime(milliseconds: wire.issuedMs), notAfter: WallTime(milliseconds: wire.notAfterMs),
-      order: try Envelope.order(wire, electorate))
+      order: try Envelope.order(wire, electorate), contest: try Envelope.contest(wire))
+  }
+
+  private static func contest(_ wire: WireEnvelopeStatement) throws(InvalidMessage) -> ElectionStrategy? {
+    guard let strategy = ElectionStrategy(rawValue: wire.strategy), !strategy.isOrder else { return nil }
+    guard wire.order.isEmpty, wire.orderEvidence.isEmpty else {
+      throw InvalidMessage("Envelope.order", "\(strategy.rawValue) has no order of candidates")
+    }
+    return strategy
   }
 
   private static func order(
     _ wire: WireEnvelopeStatement, _ electorate: Electorate
   ) throws(InvalidMessage) -> CandidateOrder? {
     guard !wire.strategy.isEmpty else { return nil }
-    guard let strategy = ElectionStrategy(rawValue: wire.strategy), strategy.isOrder, strategy != .rendezvous else {
+    guard let strategy = ElectionStrategy(rawValue: wire.strategy), strategy != .rendezvous else {
       throw InvalidMessage(
-        "Envelope.strategy", "“\(wire.strategy.prefix(64))” is not an order of candidates with evidence")
+        "Envelope.strategy",
+        "“\(wire.strategy.prefix(64))” is neither an order of candidates with evidence nor a protocol of its own")
     }
+    guard strategy.isOrder else { return nil }
     let places = wire.order.map(Int.init)
     guard places.sorted() == Array(0..<electorate.size) else {
       throw InvalidMessage("Envelope.order", "does not name each elector once")
@@ -97,6 +111,7 @@ public struct Envelope: Statement {
         $0.order = Data(order.places.map(UInt8.init))
         $0.orderEvidence = order.evidence.data
       }
+      if let contest { $0.strategy = contest.rawValue }
     }.wireBytes
   }
 }

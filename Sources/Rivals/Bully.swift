@@ -49,8 +49,9 @@ public struct Bully: Rival {
     case .call: return state == .idle ? ask(now) : []
     case .received(_, .call): return state == .idle ? ask(now) : []
     case .received(let sender, .election): return onElection(from: sender, now)
-    case .received(let sender, .answer): return onAnswer(from: sender, now)
+    case .received(let sender, .answer(let term)): return onAnswer(from: sender, term, now)
     case .received(let sender, .coordinator(let term)): return onCoordinator(sender, term, now)
+    case .seen(let term): return onSeen(term, now)
     case .timer: return onTimer(now)
     }
   }
@@ -85,7 +86,9 @@ public struct Bully: Rival {
     }
   }
 
-  private mutating func onAnswer(from sender: NodeID, _ now: Instant) -> [RivalEffect] {
+  private mutating func onAnswer(from sender: NodeID, _ theirs: UInt32, _ now: Instant) -> [RivalEffect] {
+    // A lower member that makes way says in which term it managed.
+    if state == .managing, sender < node { return outbid(theirs, now) }
     guard state == .asking, sender > node else { return [] }
     state = .deferring
     deadline = now + Limits.rivalPatience * 2
@@ -94,11 +97,31 @@ public struct Bully: Rival {
 
   private mutating func onCoordinator(_ sender: NodeID, _ theirs: UInt32, _ now: Instant) -> [RivalEffect] {
     // A lower member that manages is bullied out of it.
-    guard sender > node else { return state == .managing ? [] : ask(now) }
+    guard sender > node else { return state == .managing ? outbid(theirs, now) : ask(now) }
     let lost = managedTerm
+    follow(theirs, now)
+    return (lost.map { [.lost(term: $0), .send(sender, .answer(term: $0))] } ?? []) + [.setTimer(deadline)]
+  }
+
+  private mutating func follow(_ theirs: UInt32, _ now: Instant) {
     term = max(term, theirs)
     state = .following
     deadline = now + Limits.rivalHeartbeat * 4
+  }
+
+  /// Whoever obeyed the other in its term obeys only a later one.
+  private mutating func outbid(_ theirs: UInt32, _ now: Instant) -> [RivalEffect] {
+    guard theirs >= term else { return [] }
+    let lost = RivalEffect.lost(term: term)
+    term = theirs
+    return [lost] + declare(now)
+  }
+
+  private mutating func onSeen(_ theirs: UInt32, _ now: Instant) -> [RivalEffect] {
+    guard theirs > term else { return [] }
+    let lost = managedTerm
+    guard state != .idle else { return [] }
+    follow(theirs, now)
     return (lost.map { [.lost(term: $0)] } ?? []) + [.setTimer(deadline)]
   }
 

@@ -40,7 +40,8 @@ public struct FirstResponder: Rival {
     case .received(let sender, .call): return [.send(sender, .answer(term: term))]
     case .received(let sender, .answer): return onAnswer(from: sender, now)
     case .received(_, .election(let appointed)): return onAppointment(appointed, now)
-    case .received(let sender, .coordinator): return onHeartbeat(of: sender, now)
+    case .received(let sender, .coordinator(let term)): return onHeartbeat(of: sender, term, now)
+    case .seen(let term): return makeWay(for: term)
     case .timer: return onTimer(now)
     }
   }
@@ -51,6 +52,8 @@ public struct FirstResponder: Rival {
     calling = .open
     term += 1
     deadline = now + Limits.rivalPatience
+    // Alone, the portal must do.
+    if members == [node] { return onAppointment(term, now) }
     return members.filter { $0 != node }.map { .send($0, .call) } + [.setTimer(deadline)]
   }
 
@@ -61,7 +64,9 @@ public struct FirstResponder: Rival {
     return [.send(sender, .election(term: term)), .setTimer(deadline)]
   }
 
-  private mutating func onHeartbeat(of sender: NodeID, _ now: Instant) -> [RivalEffect] {
+  private mutating func onHeartbeat(of sender: NodeID, _ theirs: UInt32, _ now: Instant) -> [RivalEffect] {
+    let lost = makeWay(for: theirs)
+    guard lost.isEmpty else { return lost }
     guard calling == .appointed(sender) else { return [] }
     deadline = now + Limits.rivalHeartbeat * 4
     return [.setTimer(deadline)]
@@ -70,10 +75,20 @@ public struct FirstResponder: Rival {
   // MARK: The appointee
 
   private mutating func onAppointment(_ appointed: UInt32, _ now: Instant) -> [RivalEffect] {
+    // The same portal's word once more, or an older one.
+    guard !isManaging || appointed > term else { return [] }
+    let lost = isManaging ? [RivalEffect.lost(term: term)] : []
     term = max(term, appointed)
-    guard !isManaging else { return [] }
     isManaging = true
-    return [.elected(term: term)] + beat(now)
+    return lost + [.elected(term: term)] + beat(now)
+  }
+
+  /// Somebody was appointed later.
+  private mutating func makeWay(for theirs: UInt32) -> [RivalEffect] {
+    guard theirs > term else { return [] }
+    let lost = isManaging ? [RivalEffect.lost(term: term)] : []
+    (term, isManaging) = (theirs, false)
+    return lost
   }
 
   private mutating func beat(_ now: Instant) -> [RivalEffect] {

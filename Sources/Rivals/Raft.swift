@@ -64,6 +64,7 @@ public struct Raft: Rival {
     case .received(let sender, .election(let term)): return onCandidate(sender, term, now, &random)
     case .received(let sender, .answer(let term)): return onVote(sender, term, now)
     case .received(_, .coordinator(let term)): return onLeader(term, now, &random)
+    case .seen(let term): return onSeen(term, now, &random)
     case .timer: return onTimer(now, &random)
     }
   }
@@ -139,8 +140,15 @@ public struct Raft: Rival {
 
   private mutating func onLeader(_ term: UInt32, _ now: Instant, _ random: inout SeededRandom) -> [RivalEffect] {
     guard term >= promises.term else { return [] }
+    let before = promises
     let effects = step(to: term)
     if state != .leader { state = .follower }
-    return effects + [.persist(promises, then: [])] + wait(now, &random)
+    return effects + (promises == before ? [] : [.persist(promises, then: [])]) + wait(now, &random)
+  }
+
+  /// The term counts, its candidate gets no vote: the paper's rule that a leader lacks nothing a majority has (§5.4.1).
+  private mutating func onSeen(_ term: UInt32, _ now: Instant, _ random: inout SeededRandom) -> [RivalEffect] {
+    guard state != .idle, term > promises.term else { return [] }
+    return step(to: term) + [.persist(promises, then: [])] + wait(now, &random)
   }
 }

@@ -4,8 +4,8 @@ import Identity
 import Vocabulary
 
 // Election protocols of other designs, for comparison: what they gain and what they give up is measured, not asserted. They keep the
-// contract of the pure rooms, a value whose one entry says what is to be done, with randomness passed in. No real peer runs them: their
-// mandates could not be proved to a service node.
+// contract of the pure rooms, a value whose one entry says what is to be done, with randomness passed in. ``Contests`` runs them for
+// real requests where an operator chose so; their managers have nothing to show but a ``ManagerClaim``.
 
 /// A protocol of its own; see ``ElectionStrategy`` for what may be believed of its managers.
 public protocol Rival: Sendable {
@@ -30,6 +30,9 @@ public enum RivalInput: Hashable, Sendable {
   case call
   /// A message from another member.
   case received(from: NodeID, RivalMessage)
+  /// A later term exists, somebody has heeded it; or a candidate of it lacks what this member keeps. Who manages in an earlier one
+  /// makes way.
+  case seen(term: UInt32)
   /// The one timer has come; stale ones are harmless.
   case timer
 }

@@ -29,6 +29,7 @@ extension Desk {
     case .success(let mandate): verified = mandate
     case .failure(.invalid(let reason)): throw .mandateInvalid(reason)
     case .failure(.implausible(let reason)): throw .electorateImplausible(reason)
+    case .failure(.unproved(let reason)): throw .unproved(reason)
     }
     guard verified.manager == signer else {
       throw .mandateInvalid("it makes \(verified.manager.short)… the manager, not \(signer.short)…")

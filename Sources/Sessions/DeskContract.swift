@@ -181,6 +181,8 @@ public enum MandateProblem: Error, Hashable, Sendable {
   case invalid(String)
   /// Its electors are not those that this node would have expected.
   case implausible(String)
+  /// There is none, only the manager's own claim, under a protocol that this node's operator did not choose.
+  case unproved(String)
 }
 
 /// Why a stage cannot run here.

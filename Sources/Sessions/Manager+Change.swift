@@ -141,6 +141,9 @@ extension Manager {
     case .unauthorized(.superseded):
       // Some predecessor got further than its newest record that we have seen.
       version += 16
+    case .unauthorized(.unproved(let reason)):
+      disbelief = reason
+      ban(node, at: now)
     case .unauthorized, .busy: ban(node, at: now)
     }
     return again(at: now, in: context)

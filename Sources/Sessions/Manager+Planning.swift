@@ -76,7 +76,7 @@ extension Manager {
       return [planned] + propose(plan, at: now, in: context)
     case .failure(.impossible(let reason)): return close(.impossible(reason), at: now)
     case .failure(.noNodes(let reason)):
-      trouble = reason
+      trouble = reason + (disbelief.map { "; refused: \($0)" } ?? "")
       return wait(at: now)
     }
   }

@@ -56,6 +56,8 @@ public struct Manager: Sendable {
   var unanswered: OrderedDictionary<NodeID, Int> = [:]
   /// Seats that refused to be a standby, and until when they are not asked again.
   var unwilling: OrderedDictionary<Seat, Instant> = [:]
+  /// Why a node does not believe that this is the manager at all, once one has said so.
+  var disbelief: String?
   var attempts = 0
   /// Changes since the service last had all that it needs.
   var changesInARow = 0

@@ -20,6 +20,8 @@ public enum AssignmentError: Error, Hashable, Sendable {
   case mandateInvalid(String)
   /// The mandate's electorate is not one that this node can believe.
   case electorateImplausible(String)
+  /// The manager shows no mandate, only its own claim, under a protocol that this node's operator did not choose.
+  case unproved(String)
   /// It is addressed to another node.
   case notForThisNode(NodeID)
   /// A newer version of the plan has been seen, or the work was released.
@@ -75,6 +77,7 @@ extension AssignmentError: CustomStringConvertible {
     case .mandateMissing: "mandateMissing"
     case .mandateInvalid: "mandateInvalid"
     case .electorateImplausible: "electorateImplausible"
+    case .unproved: "unproved"
     case .notForThisNode: "notForThisNode"
     case .superseded: "superseded"
     case .noReservation: "noReservation"
@@ -94,6 +97,7 @@ extension AssignmentError: CustomStringConvertible {
     case .mandateMissing: "no mandate came with the assignment, and none is known for its term"
     case .mandateInvalid(let reason): "the mandate does not hold: \(reason)"
     case .electorateImplausible(let reason): "the mandate's electorate is not plausible: \(reason)"
+    case .unproved(let reason): reason
     case .notForThisNode(let node): "the assignment is for node \(node.short)…"
     case .superseded: "a newer version of the plan was seen already"
     case .noReservation: "nothing was reserved for the assignment"

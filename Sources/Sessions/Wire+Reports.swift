@@ -58,6 +58,7 @@ extension AssignmentError {
     case "mandateMissing": self = .mandateMissing
     case "mandateInvalid": self = .mandateInvalid(detail)
     case "electorateImplausible": self = .electorateImplausible(detail)
+    case "unproved": self = .unproved(detail)
     case "notForThisNode": self = .notForThisNode(try Field.node(wire.stream, "\(field).stream"))
     case "superseded": self = .superseded
     case "noReservation": self = .noReservation
@@ -74,8 +75,8 @@ extension AssignmentError {
     case .expired(let at): wire.detail = "\(at.milliseconds)"
     case .staleTerm(let seen): wire.term = seen.wire
     case .notForThisNode(let node): wire.stream = node.data
-    case .mandateInvalid(let reason), .electorateImplausible(let reason), .componentNotOffered(let reason),
-      .parameterOutOfRange(let reason):
+    case .mandateInvalid(let reason), .electorateImplausible(let reason), .unproved(let reason),
+      .componentNotOffered(let reason), .parameterOutOfRange(let reason):
       wire.detail = String(reason.prefix(1_024))
     case .unsigned, .misSigned, .mandateMissing, .superseded, .noReservation, .reservationLate: break
     }

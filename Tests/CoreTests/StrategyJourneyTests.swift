@@ -2,6 +2,8 @@ import Base
 import Elections
 import Identity
 import Measurements
+import Rivals
+import Sessions
 import Testing
 import Vocabulary
 
@@ -12,7 +14,7 @@ import Vocabulary
 struct StrategyJourneyTests {
   private func mandate(of request: RequestID, in journey: Journey) throws -> Mandate {
     let manager = try #require(journey.manager(of: request))
-    return try #require(journey.world.peers[manager].node.notes[request]?.mandate)
+    return try #require(journey.world.peers[manager].node.notes[request]?.mandate.mandate)
   }
 
   @Test(
@@ -47,4 +49,119 @@ struct StrategyJourneyTests {
 
   @Test("an order reads measurements under the kind that their room signs them with")
   func kinds() { #expect(ReportPart.kind == CandidateOrder.measurementKind) }
+}
+
+/// Whole peers whose operators chose a protocol without a quorum of signed votes.
+@Suite("Rival protocols in whole peers")
+struct RivalJourneyTests {
+  static let rivals = ElectionStrategy.allCases.filter { !$0.isOrder }
+
+  /// A service that runs, managed by a peer that is neither source nor portal, so that its death ends nothing else.
+  private func begin(_ strategy: ElectionStrategy) throws -> (Journey, RequestID, manager: Int) {
+    for seed in 1...40 as ClosedRange<UInt64> {
+      var journey = try Journey(seed: seed, election: strategy)
+      let request = try journey.begin()
+      let manager = try #require(journey.manager(of: request))
+      if manager != Talk.sharedBy, manager != Journey.portal { return (journey, request, manager) }
+    }
+    throw Journey.Refusal(what: "source or portal managed in forty worlds")
+  }
+
+  @Test("a request is served whole under each, and its manager shows no more than its own claim", arguments: rivals)
+  func served(_ strategy: ElectionStrategy) throws {
+    var journey = try Journey(seed: 3, election: strategy)
+    let request = try journey.begin()
+    let manager = try #require(journey.manager(of: request))
+    let warrant = try #require(journey.world.peers[manager].node.notes[request]?.mandate)
+    guard case .claim(let claim) = warrant else { throw Journey.Refusal(what: "\(warrant)") }
+    #expect(claim.envelope.body.strategy == strategy && claim.manager == journey.world.peers[manager].node.id)
+    if strategy == .bully {
+      #expect(claim.manager == claim.envelope.body.electorate.members.max())
+    }
+    journey.world.run(for: .seconds(20))
+    try journey.expectWhole(request)
+    #expect(!journey.world.events("service.ended", of: request).isEmpty)
+  }
+
+  @Test("the manager is killed: another takes over where it stood, and the stream goes on whole", arguments: rivals)
+  func failover(_ strategy: ElectionStrategy) throws {
+    var (journey, request, first) = try begin(strategy)
+    let version = try #require(journey.world.peers[first].node.director.services[request]?.version)
+    journey.world.crash(first)
+    let taken = journey.world.run(atMost: .seconds(12)) { world in
+      world.peers.indices.contains {
+        $0 != first && world.peers[$0].isAlive && world.peers[$0].node.director.services[request]?.phase == .running
+      }
+    }
+    #expect(taken, "somebody else manages it")
+    let second = try #require(journey.manager(of: request))
+    let manager = try #require(journey.world.peers[second].node.director.services[request])
+    // It goes on from what it knew, and does not begin anew.
+    #expect(second != first && manager.version > version && manager.mandate.term > Term(1))
+    journey.world.run(for: .seconds(25))
+    try journey.expectWhole(request)
+  }
+
+  @Test("what a majority of raft has on disk survives a loss of power at everybody but the portal")
+  func raftRemembers() throws {
+    var (journey, request, first) = try begin(.raft)
+    for peer in journey.world.peers.indices where peer != Journey.portal { journey.world.crash(peer) }
+    journey.world.run(for: .seconds(1))
+    for peer in journey.world.peers.indices where peer != Journey.portal {
+      journey.world.restart(peer, through: Journey.portal)
+    }
+    let restored = journey.world.peers[first].node.contests.has(request)
+    #expect(restored)
+    let managed = journey.world.run(atMost: .seconds(15)) { world in
+      world.peers.contains { $0.node.director.services[request]?.current != nil }
+    }
+    #expect(managed, "a successor knows the plan")
+  }
+
+  @Test("a node whose operator chose a quorum refuses what a rival's manager asks, and says why", arguments: rivals)
+  func refused(_ strategy: ElectionStrategy) throws {
+    var journey = try Journey(seed: 3)
+    let request = try journey.begin()
+    let (world, node) = (journey.world, journey.world.peers[Talk.sharedBy].node)
+    var body = try #require(node.notes[request] ?? world.peers.compactMap { $0.node.notes[request] }.first).mandate
+      .envelope.body
+    body.contest = strategy
+    let envelope = Signed(body, by: world.peers[Journey.portal].keys)
+    let claimant = try #require(world.peers.first { $0.node.id != node.id && body.electorate.contains($0.node.id) })
+    let statement = ClaimStatement(request: envelope.request, strategy: strategy, term: 1, wall: node.wall)
+    let claim = try ManagerClaim(envelope, Signed(statement, by: claimant.keys))
+    let bytes = Warrant.claim(claim).encoded()
+    guard case .failure(.unproved(let reason)) = node.deskContext.verifyMandate(bytes, envelope.request, Term(1)) else {
+      throw Journey.Refusal(what: "the claim was heeded")
+    }
+    #expect(reason.contains("two managers") && reason.contains("rendezvous"))
+    // The same claim at a node of the same strategy is heeded: it is the operator's choice that refuses it.
+    let other = try Journey(seed: 3, election: strategy).world.peers[Talk.sharedBy].node
+    let answer = other.deskContext.verifyMandate(bytes, envelope.request, Term(1))
+    #expect((try? answer.get())?.manager == claimant.node.id)
+    // And the electors of a quorum do not vote for it.
+    var elector = node.ballots
+    let effects = elector.handle(
+      .received(from: claimant.node.id, .call(envelope, wall: node.wall)), at: node.now, wall: node.wall)
+    let refusal = effects.compactMap { effect -> ElectionRefusal? in
+      if case .send(_, .refusal(_, let refusal)) = effect { refusal } else { nil }
+    }
+    #expect(refusal == [.disorder("\(strategy.rawValue) is no order under the quorum protocol")])
+  }
+
+  @Test("a portal alone with its strategy is refused by all, and its client is told")
+  func alone() throws {
+    var world = World(seed: 5, offers: Journey.offers, elections: [4: .bully])
+    world.joinAll()
+    world.run(for: .seconds(15))
+    let token = world.ask(
+      Journey.portal,
+      .submit(try Talk.request(from: world.peers[Talk.sharedBy].node.id), idempotencyKey: nil, place: nil, extra: 0))
+    world.run(for: .seconds(70))
+    guard case .refused(let why) = world.answers[token] else {
+      throw Journey.Refusal(what: "answered \(String(describing: world.answers[token]))")
+    }
+    #expect("\(why)".contains("this node elects by rendezvous"))
+    #expect(world.heard.contains { $0.event.summary.contains("it elects by rendezvous") })
+  }
 }

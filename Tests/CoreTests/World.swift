@@ -84,8 +84,14 @@ struct World {
   }
   private struct PairName: Hashable { var (low, high) = (0, 0) }
 
-  /// - Parameter offers: for each peer what it offers; as many peers.
-  init(seed: UInt64, offers: [[String]], election: ElectionStrategy = .rendezvous) {
+  /// - Parameters:
+  ///   - offers: for each peer what it offers; as many peers.
+  ///   - election: how they find managers.
+  ///   - elections: peers that elect otherwise than the rest.
+  init(
+    seed: UInt64, offers: [[String]], election: ElectionStrategy = .rendezvous,
+    elections: [Int: ElectionStrategy] = [:]
+  ) {
     random = SeededRandom(seed: seed)
     for (number, components) in offers.enumerated() {
       let keys = KeyPair(seed: Digest.of("\(seed)/\(number)".utf8.map { $0 }, kind: "world"))
@@ -93,7 +99,7 @@ struct World {
         address: PeerAddress(host: "10.0.0.\(number + 1)", port: 7400), portal: "http://10.0.0.\(number + 1):7480",
         offer: NodeOffer(
           components: components, slots: 8, cores: 4, machineCores: 4, memory: 4 << 30, upCap: 1_000_000_000,
-          downCap: 1_000_000_000), identityIsNew: true, election: election)
+          downCap: 1_000_000_000), identityIsNew: true, election: elections[number] ?? election)
       peers.append(
         Peer(
           keys: keys, settings: settings,

@@ -228,7 +228,8 @@ struct Counter {
   @Test("every refusal survives the wire, to the letter") func wire() throws {
     let errors: [AssignmentError] = [
       .unsigned, .misSigned, .expired(WallTime(milliseconds: 7)), .staleTerm(seen: Term(epoch: 1, 3)), .mandateMissing,
-      .mandateInvalid("a"), .electorateImplausible("b"), .notForThisNode(counter.other.id), .superseded, .noReservation,
+      .mandateInvalid("a"), .electorateImplausible("b"), .unproved("c"), .notForThisNode(counter.other.id), .superseded,
+      .noReservation,
       .reservationLate, .componentNotOffered("c"), .parameterOutOfRange("d"),
     ]
     let stream = ChainPlanner.stream([1], 1)

@@ -504,12 +504,23 @@ public nonisolated struct WireMandateProof: Sendable {
   /// one an epoch
   public var handovers: [WireHandoverProof] = []
 
+  /// instead of votes: a manager's own word (ClaimStatement), where no quorum elects
+  public var claim: WireSignedBytes {
+    get {_claim ?? WireSignedBytes()}
+    set {_claim = newValue}
+  }
+  /// Returns true if `claim` has been explicitly set.
+  public var hasClaim: Bool {self._claim != nil}
+  /// Clears the value of `claim`. Subsequent reads from it will return its default value.
+  public mutating func clearClaim() {self._claim = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _envelope: WireSignedBytes? = nil
   fileprivate var _term: WireTermMark? = nil
+  fileprivate var _claim: WireSignedBytes? = nil
 }
 
 /// A quorum of one epoch's electors kept a version that names the next epoch's electorate.
@@ -629,7 +640,8 @@ public nonisolated struct WireEnvelopeStatement: Sendable {
 
   public var notAfterMs: Int64 = 0
 
-  /// An order of candidates other than the default: its name, places in the electorate, and the digest of what it follows from.
+  /// An order of candidates other than the default: its name, places in the electorate, and the digest of what it follows from; or the
+  /// name alone of a protocol without a quorum.
   public var strategy: String = String()
 
   public var order: Data = Data()
@@ -1703,7 +1715,7 @@ nonisolated extension WireElectionLot: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MandateProof"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}term\0\u{1}votes\0\u{1}handovers\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}term\0\u{1}votes\0\u{1}handovers\0\u{1}claim\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1715,6 +1727,7 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 2: try { try decoder.decodeSingularMessageField(value: &self._term) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.votes) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.handovers) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._claim) }()
       default: break
       }
     }
@@ -1737,6 +1750,9 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.handovers.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.handovers, fieldNumber: 4)
     }
+    try { if let v = self._claim {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1745,6 +1761,7 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs._term != rhs._term {return false}
     if lhs.votes != rhs.votes {return false}
     if lhs.handovers != rhs.handovers {return false}
+    if lhs._claim != rhs._claim {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

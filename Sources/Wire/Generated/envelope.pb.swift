@@ -136,6 +136,14 @@ public nonisolated struct WireLinkMessage: Sendable {
     set {body = .service(newValue)}
   }
 
+  public var rival: WireRivalMessage {
+    get {
+      if case .rival(let v)? = body {return v}
+      return WireRivalMessage()
+    }
+    set {body = .rival(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -147,6 +155,7 @@ public nonisolated struct WireLinkMessage: Sendable {
     case session(WireSessionMessage)
     case stream(WireStreamMessage)
     case service(WireServiceMessage)
+    case rival(WireRivalMessage)
 
   }
 
@@ -271,7 +280,7 @@ nonisolated extension WireDatagramMessage: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireLinkMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".LinkMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{3}hello_answer\0\u{1}membership\0\u{1}measurements\0\u{1}election\0\u{1}session\0\u{1}stream\0\u{1}service\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{3}hello_answer\0\u{1}membership\0\u{1}measurements\0\u{1}election\0\u{1}session\0\u{1}stream\0\u{1}service\0\u{1}rival\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -383,6 +392,19 @@ nonisolated extension WireLinkMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
           self.body = .service(v)
         }
       }()
+      case 9: try {
+        var v: WireRivalMessage?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .rival(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .rival(v)
+        }
+      }()
       default: break
       }
     }
@@ -425,6 +447,10 @@ nonisolated extension WireLinkMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
     case .service?: try {
       guard case .service(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .rival?: try {
+      guard case .rival(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
     case nil: break
     }

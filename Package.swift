@@ -78,7 +78,9 @@ let rooms = [
   Room(
     name: "Runtime",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Streams",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Rivals", "Composition",
+      "Sessions",
+      "Streams",
       "Core", "Transport",
       "Store", "Portal",
     ],

@@ -20,6 +20,7 @@ extension Node {
     ballot(.members(memberView))
     contest(.members(memberView))
     contest(.start)
+    if let warning = strategy.warning { event("election.unproved", nil, "managers are found by \(warning)") }
     keepHouse(by: now + Limits.housekeeping)
     board(.own(ownState))
   }

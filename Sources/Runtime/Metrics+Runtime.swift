@@ -19,6 +19,16 @@ extension MetricFamily {
         samples: states.map { state in
           Sample(Double(view.count { $0.member.state.rawValue == state }), labels: [Label("state", state)])
         }),
+      MetricFamily(
+        "millrace_election_strategy", .gauge,
+        help: "How managers are found, and what may be believed of them; 1 for the one in use.",
+        samples: [
+          Sample(
+            1,
+            labels: [
+              Label("strategy", peer.node.strategy.rawValue), Label("safety", peer.node.strategy.safety.rawValue),
+            ])
+        ]),
       gauge("services_managed", "Services that this peer manages.", Double(peer.node.managed)),
       gauge("groups", "Groups that are open here, armed ones included.", Double(peer.node.groups.count)),
       gauge("workers", "Worker processes with a job.", Double(peer.workerCount)),

@@ -224,15 +224,11 @@ struct Setting {
   }
   func election() throws(ConfigurationError) -> ElectionStrategy {
     let value = try text()
-    let orders = ElectionStrategy.orders.map(\.rawValue).joined(separator: ", ")
     guard let strategy = ElectionStrategy(rawValue: value) else {
-      throw ConfigurationError(place, "“\(value)” where one of \(orders) was expected")
-    }
-    guard strategy.isOrder else {
+      let orders = ElectionStrategy.orders.map(\.rawValue).joined(separator: ", ")
+      let rivals = ElectionStrategy.allCases.filter { !$0.isOrder }.map(\.rawValue).joined(separator: ", ")
       throw ConfigurationError(
-        place,
-        "“\(value)” (\(strategy.safety.rawValue)) is for comparison only, no peer runs it; one of \(orders) was expected"
-      )
+        place, "“\(value)” where one of \(orders) was expected; or, without a quorum, \(rivals)")
     }
     return strategy
   }

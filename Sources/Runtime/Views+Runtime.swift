@@ -7,6 +7,7 @@ import Identity
 import Measurements
 import Membership
 import Portal
+import Rivals
 import Streams
 import Vocabulary
 import Wire
@@ -35,6 +36,7 @@ extension ServiceView {
     epoch = wire.hasTerm ? Int(wire.term.epoch) : nil
     frozen = wire.frozen
     if frozen { warnings.append("fewer than a quorum of electors answer: media flows on, nothing can be repaired") }
+    if let warning = mandate?.strategy.warning { warnings.append(warning) }
     if !wire.problem.isEmpty {
       failure = Problem("service-failed", status: 503, title: "The service failed", detail: wire.problem)
     }
@@ -88,10 +90,10 @@ extension ServiceView {
 }
 
 extension ServiceReport {
-  /// The mandate that came with the report; checked by whoever shows it as valid.
-  var mandate: Mandate? {
+  /// The mandate, or the manager's own claim, that came with the report; checked by whoever shows it as valid.
+  var mandate: Warrant? {
     var verified = VerifiedDigests(capacity: 16)
-    return wire.mandate.isEmpty ? nil : try? Mandate(validating: Array(wire.mandate), using: &verified)
+    return wire.mandate.isEmpty ? nil : try? Warrant(validating: Array(wire.mandate), using: &verified)
   }
 }
 
@@ -170,12 +172,14 @@ extension OverlayStatus {
       services: peer.node.services.filter { ["running", "repairing"].contains($0.report.wire.state) }.map {
         "\($0.request)"
       }, workers: peer.workerCount,
-      tolerance: ToleranceView(k: tolerance?.size ?? 1, f: tolerance?.faults ?? 0, quorum: tolerance?.quorum ?? 1),
+      tolerance: tolerance.map { ToleranceView($0, peer.node.strategy) } ?? ToleranceView(k: 1, f: 0, quorum: 1),
+      strategy: peer.node.strategy.rawValue, safety: peer.node.strategy.safety.rawValue,
       warnings: OverlayStatus.warnings(peer))
   }
 
   static func warnings(_ peer: PeerLoop) -> [String] {
     guard let tolerance = peer.node.tolerance else { return [] }
+    if let warning = peer.node.strategy.warning { return ["managers are found by \(warning)"] }
     var warnings: [String] = []
     if tolerance.size - tolerance.quorum == 0 {
       warnings.append("no fault is tolerated: the loss of one elector would freeze services")
@@ -231,9 +235,40 @@ extension Portal.MemberView {
   }
 }
 
+extension ToleranceView {
+  /// Without a quorum no liar is borne; raft's majority may crash but for itself, and of the others one member is enough to go on.
+  init(_ electorate: Electorate, _ strategy: ElectionStrategy) {
+    switch strategy.safety {
+    case .quorum: self.init(k: electorate.size, f: electorate.faults, quorum: electorate.quorum)
+    case .majorityCrashOnly: self.init(k: electorate.size, f: 0, quorum: electorate.size / 2 + 1)
+    case .unsafe: self.init(k: electorate.size, f: 0, quorum: 1)
+    }
+  }
+}
+
 extension ElectionView {
   init?(_ request: RequestID, _ report: ServiceReport) {
-    guard let mandate = report.mandate else { return nil }
+    switch report.mandate {
+    case .mandate(let mandate): self.init(request, report, mandate)
+    case .claim(let claim): self.init(request, report, claim)
+    case nil: return nil
+    }
+  }
+
+  /// Without a quorum there are no votes, and nothing that could be valid.
+  private init(_ request: RequestID, _ report: ServiceReport, _ claim: ManagerClaim) {
+    let strategy = claim.envelope.body.strategy
+    let electorate = claim.envelope.body.electorate
+    let assignments = report.wire.assignments.compactMap { try? SignedEnvelope(validating: $0, "assignment") }
+    self.init(
+      request: "\(request)", strategy: strategy.rawValue, safety: strategy.safety.rawValue, epoch: 0,
+      term: "\(claim.term)", manager: "\(claim.manager)", electorate: electorate.members.map { "\($0)" },
+      tolerance: ToleranceView(electorate, strategy), votes: [], mandateValid: false, mandateFault: strategy.warning,
+      ageSeconds: report.age.seconds, evidence: ClaimEvidence(claim, assignments: assignments).json)
+    warning = strategy.warning
+  }
+
+  private init(_ request: RequestID, _ report: ServiceReport, _ mandate: Mandate) {
     let electorate = mandate.electorate
     // The manager's own evidence has more: the version in force with its certificate, what the order follows from.
     let told = try? ElectionEvidence(json: report.wire.evidence)

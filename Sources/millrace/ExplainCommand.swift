@@ -23,16 +23,25 @@ struct ExplainCommand: AsyncParsableCommand {
 
     Print.line(
       "election (\(election.strategy), safety \(election.safety)), epoch \(election.epoch), term \(election.term)")
+    if let warning = election.warning { Print.line("  warning: \(warning)") }
     Print.line("  electorate, in candidate order: " + election.electorate.map(Form.node).joined(separator: " "))
     let tolerance = election.tolerance
     Print.line(
       "  quorum \(tolerance.quorum) of \(tolerance.k); tolerates \(tolerance.crashes) lost, \(tolerance.f) lying")
+    guard election.warning == nil else {
+      Print.line("  claim: \(election.manager.map(Form.node) ?? "–") says so itself; there are no votes")
+      return explain(explanation)
+    }
     Print.line(
       "  votes: "
         + election.votes.map { "\(Form.node($0.elector)) for \(Form.node($0.candidate))" }.joined(separator: ", "))
     Print.line(
       "  mandate: \(election.manager.map(Form.node) ?? "–"), \(election.mandateValid ? "valid" : "INVALID: \(election.mandateFault ?? "?")")"
     )
+    explain(explanation)
+  }
+
+  private func explain(_ explanation: ExplanationView) {
     Print.line()
     Print.line(
       "placement by \(Form.node(explanation.manager)), \(Form.seconds(explanation.ageSeconds)) ago; inputs \(Form.node(explanation.inputsDigest))"

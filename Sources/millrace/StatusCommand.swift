@@ -45,6 +45,7 @@ struct StatusCommand: AsyncParsableCommand {
     Print.line(
       "electorates of \(tolerance.k): quorum \(tolerance.quorum); tolerates \(tolerance.crashes) lost, \(tolerance.f) lying"
     )
+    Print.line("managers are found by \(status.strategy), safety \(status.safety)")
     for warning in status.warnings { Print.line("warning: \(warning)") }
   }
 }

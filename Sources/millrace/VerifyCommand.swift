@@ -23,6 +23,8 @@ struct VerifyCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    // Where no quorum elected there is no mandate: what was signed is looked at, and nothing of it is a proof.
+    if let claim = ClaimEvidence(file: evidence) { return try tell(claim) }
     let check: Evidence.Outcome
     do { check = try Evidence.check(evidence, roster: roster) } catch { throw Refusal(error) }
     if json {
@@ -35,5 +37,20 @@ struct VerifyCommand: AsyncParsableCommand {
       for finding in check.findings { StandardStreams.complain("\(finding)") }
     }
     if !check.isValid { throw ExitCode.failure }
+  }
+
+  private func tell(_ claim: ClaimEvidence) throws {
+    let findings = claim.findings()
+    let summary = "not provable to a third party: " + (findings.last?.problem ?? "")
+    if json {
+      try Print.json(
+        Verdict(
+          valid: false, summary: summary, confirmed: [],
+          findings: findings.map { Verdict.Finding(part: $0.part, problem: $0.problem) }))
+    } else {
+      Print.line(summary)
+      for finding in findings { StandardStreams.complain("\(finding.part): \(finding.problem)") }
+    }
+    throw ExitCode.failure
   }
 }

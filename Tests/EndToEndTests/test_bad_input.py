@@ -88,7 +88,7 @@ def test_a_bad_configuration_is_refused_with_its_line(tmp_path):
     path.write_text('overlay: x\nlisten: 127.0.0.1:7400\nslotz: 3\n')
     done = subprocess.run([MILLRACE, 'node', '--config', path], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and ':3' in done.stderr and 'slotz' in done.stderr, done.stderr
-    for election, said in [('paxos', 'sortition'), ('bully', 'unsafe')]:
+    for election, said in [('paxos', 'sortition'), ('bulli', 'without a quorum, bully')]:
         path.write_text(f'overlay: x\nelection: {election}\n')
         done = subprocess.run([MILLRACE, 'node', '--config', path], capture_output=True, text=True, timeout=60)
         assert done.returncode != 0 and ':2' in done.stderr and election in done.stderr and said in done.stderr, done.stderr

@@ -21,11 +21,11 @@ def start_split(overlay, media, **more):
     overlay.start()
 
 
-def begin(overlay, tmp_path, file='talk.mkv', managers=None, portal='echo'):
+def begin(overlay, tmp_path, file='talk.mkv', managers=None, portal='echo', source='alpha'):
     """A live service over three nodes, some of it already recorded: (view, process, recording). Asked again until one of `managers` is elected:
     who that is follows from the request's ID, which is another each time."""
     document, recorded, portal = tmp_path / 'request.yaml', tmp_path / 'out.webm', overlay[portal]
-    document.write_text(REQUEST.format(node=overlay['alpha'].id, file=file))
+    document.write_text(REQUEST.format(node=overlay[source].id, file=file))
     for _ in range(40):
         known = {service['id'] for service in portal.get('/v1/services')}
         process = subprocess.Popen([MILLRACE, 'request', document, '--peer', portal.url, '--record', recorded, '--json'], stdout=subprocess.PIPE,

@@ -10,6 +10,8 @@ public struct ElectionView: Codable, Hashable, Sendable {
   public var epoch: Int
   /// Term of the newest mandate known here.
   public var term: String
+  /// What everybody must know who relies on the manager, where no quorum proves it; nil otherwise.
+  public var warning: String?
   /// Who holds it; nil before there is one.
   public var manager: String?
   /// Node IDs of the electors, in candidate order: the candidate of term t is number (t − 1) mod k.

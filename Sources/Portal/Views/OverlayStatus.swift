@@ -12,14 +12,20 @@ public struct OverlayStatus: Codable, Hashable, Sendable {
   public var workers: Int
   /// What an electorate drawn now would bear.
   public var tolerance: ToleranceView
+  /// How this peer has managers found, e.g. `rendezvous`.
+  public var strategy: String
+  /// What may be believed of them: `quorum`, `majorityCrashOnly` or `unsafe`.
+  public var safety: String
   /// For a person, e.g. that one more loss would freeze services.
   public var warnings: [String]
 
   /// See the properties.
   public init(
     node: String, atMs: Int64, members: [MemberView], services: [String] = [], workers: Int = 0,
-    tolerance: ToleranceView, warnings: [String] = []
+    tolerance: ToleranceView, strategy: String = "rendezvous", safety: String = "quorum", warnings: [String] = []
   ) {
+    self.strategy = strategy
+    self.safety = safety
     self.node = node
     self.atMs = atMs
     self.members = members

@@ -18,6 +18,8 @@ package enum Defect: String, CaseIterable, Sendable {
   case quorumOffByOne
   /// A version takes effect with its first acknowledgement.
   case effectiveBeforeQuorum
+  /// The same, but only once the electorate has changed: seen where electors die and the survivors are cut off from each other.
+  case effectiveBeforeQuorumAfterHandover
   /// An input socket acknowledges what came before anything was made of it.
   case acknowledgedOnReceipt
 }
@@ -29,6 +31,7 @@ extension Node {
     case .promiseNotPersisted: ballots.defect = .promiseNotPersisted
     case .quorumOffByOne: ballots.defect = .quorumOffByOne
     case .effectiveBeforeQuorum: ballots.defect = .effectiveBeforeQuorum
+    case .effectiveBeforeQuorumAfterHandover: ballots.defect = .effectiveBeforeQuorumAfterHandover
     case .fenceRemoved: desk.isFenceRemoved = true
     case .acknowledgedOnReceipt: streams.acknowledgesOnReceipt = true
     }
@@ -64,13 +67,17 @@ extension Node {
   package func managing(_ request: RequestID) -> String? {
     director.services[request].map { manager in
       "\(manager.phase.rawValue) at version \(manager.version) of term \(manager.mandate.term)"
-        + (manager.isFrozen ? ", frozen" : "") + (manager.trouble.isEmpty ? "" : ", \(manager.trouble)")
+        + (manager.isFrozen ? ", frozen" : "") + (isHandingOver(request) ? ", handing over" : "")
+        + (manager.trouble.isEmpty ? "" : ", \(manager.trouble)")
     }
   }
   /// Of a request that this peer manages: its phase, term and whether a quorum is out of reach.
   package func standing(of request: RequestID) -> (phase: ServicePhase, term: Term, isFrozen: Bool)? {
     director.services[request].map { ($0.phase, $0.mandate.term, $0.isFrozen) }
   }
+
+  /// Whether this peer manages the request and its electorate is about to change.
+  package func isHandingOver(_ request: RequestID) -> Bool { ballots.isHandingOver(request) }
 
   // MARK: - As a service node
 

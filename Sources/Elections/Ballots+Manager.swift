@@ -213,7 +213,10 @@ extension Ballots {
     proposal.answers[sender] = Tenure.Answer(statement: statement, earlier: earlier)
     tenure.proposal = proposal
     tenures[request] = tenure
-    let needed = defect == .effectiveBeforeQuorum ? 1 : needed(tenure.electorate)
+    let isEarly =
+      defect == .effectiveBeforeQuorum
+      || defect == .effectiveBeforeQuorumAfterHandover && tenure.mandate.term.epoch > 0
+    let needed = isEarly ? 1 : needed(tenure.electorate)
     guard !proposal.isAccepted, proposal.answers.count >= needed else { return [] }
     // One elector's order of claims decides, so that of two managers exactly one comes first: the first drawn for the source.
     let arbiter = tenure.electorate.members[0]

@@ -51,6 +51,8 @@ public struct Ballots: Sendable {
     case promiseNotPersisted, quorumOffByOne, effectiveBeforeQuorum
     /// Seen only where electors leave for good.
     case entersWithoutVersion
+    /// Seen only where they leave, and the rest are cut off from each other.
+    case effectiveBeforeQuorumAfterHandover
   }
 
   struct ClientNumber: Hashable {
@@ -110,6 +112,8 @@ public struct Ballots: Sendable {
   package var kept: Int { ballots.count }
   /// Calls that wait or follow.
   package var waitingCalls: Int { calls.count }
+  /// Whether this peer manages the request and has proposed its next electorate.
+  package func isHandingOver(_ request: RequestID) -> Bool { tenures[request]?.succession != nil }
   /// Whom this portal called for a request.
   package func called(_ request: RequestID) -> Electorate? { calls[request]?.envelope.body.electorate }
 

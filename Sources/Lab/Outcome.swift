@@ -29,6 +29,8 @@ public struct Outcome: Codable, Sendable {
   public var requests: [RequestOutcome]
   /// One for each request that was called, in the order of the calls.
   public var elections: [ElectionOutcome]
+  /// Faults that waited for a manager's state and found it, in order.
+  public var strikes: [Strike]
   /// How much happened.
   public var counts: Counts
   /// Seconds of the simulation.
@@ -37,6 +39,18 @@ public struct Outcome: Codable, Sendable {
   public var traceHash: String
   /// What a reader of the figures must know: matrix entries that were filled, economies of the simulator.
   public var notes: [String]
+
+  /// A fault with a trigger, at the moment when it struck.
+  public struct Strike: Codable, Hashable, Sendable {
+    /// Its number in the scenario.
+    public var fault: Int
+    /// Seconds of the simulation.
+    public var at: Double
+    /// Machines that it struck.
+    public var nodes: [Int]
+    /// Who managed the request, in which state, version and term; for people.
+    public var standing: String
+  }
 
   /// How much happened.
   public struct Counts: Codable, Hashable, Sendable {
@@ -115,6 +129,15 @@ public struct ElectionOutcome: Codable, Hashable, Sendable {
   public var electors: Int
   /// Who won, in which term, and when; the first, and every successor.
   public var tenures: [Tenure]
+  /// Terms in which two machines were managers: none under a quorum, where a checker would find it; elsewhere what the strategy gives
+  /// up. The share of elections where it is not empty is P(two managers).
+  public var sharedTerms: [String] {
+    let holders = Dictionary(grouping: tenures, by: \.term).mapValues { Set($0.map(\.node)).count }
+    return holders.filter { $0.value > 1 }.keys.sorted()
+  }
+  /// Seconds in which two machines or more believed to manage it at once, looked at every second. With fences and terms
+  /// that alone is harmless: an outvoted manager may not know it yet.
+  public var secondsOfTwo: Double = 0
   /// Messages of the election, leases and snapshots included, from peer to peer.
   public var messages: UInt64
   /// Their bytes.
@@ -145,7 +168,7 @@ struct ElectionLog {
           request: "\(request)", calledAt: now.seconds, portal: number, electors: 0, tenures: [], messages: 0, bytes: 0,
           messagesToMandate: 0)
       }
-    case "election.mandate":
+    case "election.mandate", "election.claim":
       guard elections[request]?.portal == number, elections[request]?.mandateAt == nil else { return }
       let messages = elections[request]?.messages ?? 0
       elections[request]?.mandateAt = now.seconds
@@ -157,11 +180,15 @@ struct ElectionLog {
     }
   }
 
+  /// A second in which two believe to manage.
+  mutating func two(_ request: RequestID) { elections[request]?.secondsOfTwo += 1 }
+
   mutating func electors(_ count: Int, of request: RequestID) { elections[request]?.electors = count }
 
   /// - Parameter message: of an election.
   mutating func count(_ message: WireLinkMessage, bytes: Int) {
-    guard let request = message.election.requestID else { return }
+    let named = if case .rival(let rival) = message.body { rival.requestID } else { message.election.requestID }
+    guard let request = named else { return }
     elections[request]?.messages += 1
     elections[request]?.bytes += UInt64(bytes)
   }
@@ -183,6 +210,6 @@ extension Simulation {
     }
     return Outcome(
       seed: scenario.seed, findings: findings, requests: requests, elections: Array(elections.elections.values),
-      counts: counts, simulated: now.seconds, traceHash: trace.text, notes: notes)
+      strikes: strikes, counts: counts, simulated: now.seconds, traceHash: trace.text, notes: notes)
   }
 }

@@ -1,4 +1,5 @@
 import Base
+import Elections
 
 /// One experiment, whole: who takes part, what lies between them, what goes wrong, what is asked for, how long. With its seed it has
 /// exactly one course. Times are in seconds of the simulation, delays in milliseconds.
@@ -21,6 +22,8 @@ public struct Scenario: Codable, Hashable, Sendable {
   public var healsAt: Double
   /// The simulation ends here, or when all is settled.
   public var endsAt: Double
+  /// How all peers find managers; nil: `rendezvous`.
+  public var strategy: ElectionStrategy?
   /// How the load on the simulator itself is kept down; see the type.
   public var economy = Economy()
 
@@ -31,6 +34,9 @@ public struct Scenario: Codable, Hashable, Sendable {
     self.healsAt = healsAt
     self.endsAt = endsAt
   }
+
+  /// What may be believed of managers in it: checkers demand of each class what it promises.
+  public var safety: ElectionStrategy.Safety { (strategy ?? .rendezvous).safety }
 
   /// One machine.
   public struct Machine: Codable, Hashable, Sendable {
@@ -147,17 +153,51 @@ public struct Scenario: Codable, Hashable, Sendable {
 
 /// Something that goes wrong for a while.
 public struct Fault: Codable, Hashable, Sendable {
-  /// When it begins, seconds.
+  /// When it begins, seconds; with a trigger, not before.
   public var at: Double
   /// How long it lasts, seconds; what is instantaneous ignores it.
   public var lasts: Double
   /// What.
   public var kind: Kind
+  /// What it waits for; nil: only for its time.
+  public var trigger: Trigger?
   /// See the properties.
-  public init(at: Double, lasts: Double, _ kind: Kind) {
+  public init(at: Double, lasts: Double, _ kind: Kind, when trigger: Trigger? = nil) {
     self.at = at
     self.lasts = lasts
     self.kind = kind
+    self.trigger = trigger
+  }
+
+  /// The moment when the manager of a request reaches a state; it strikes once, before anything else happens.
+  public struct Trigger: Codable, Hashable, Sendable {
+    /// The request's number.
+    public var request: Int
+    /// The state.
+    public var state: ManagerState
+    /// See the properties.
+    public init(manager request: Int, reaches state: ManagerState) {
+      self.request = request
+      self.state = state
+    }
+  }
+
+  /// Where a request's manager stands.
+  public enum ManagerState: String, Codable, CaseIterable, Hashable, Sendable {
+    /// The electors are called, and nobody manages yet.
+    case electing
+    /// Its first plan is made and on its way to a quorum.
+    case composing
+    /// Nodes are asked whether they can carry it.
+    case reserving
+    /// Nodes get their assignments.
+    case committing
+    /// Media flows.
+    case running
+    /// A part of the plan is being replaced.
+    case repairing
+    /// The next electorate is proposed, or has been told.
+    case handingOver
   }
 
   /// What goes wrong.
@@ -192,6 +232,8 @@ public struct Fault: Codable, Hashable, Sendable {
     case manager(of: Int)
     /// The elector of the request at this place of its electorate.
     case elector(of: Int, Int)
+    /// The elector at this place among those that are neither the request's manager, its portal, its source, nor at work for it.
+    case bystander(of: Int, Int)
     /// Who stands in this term of the request's election.
     case candidate(of: Int, term: UInt32)
     /// Whoever runs this stage of the request, counted from the source.

@@ -18,7 +18,8 @@ extension Desk {
     var told = NodeReport(request: request)
     var holdsSomething = false
     for (stream, group) in groups {
-      guard group.shares[request] != nil else { continue }
+      // What a manager commits to a node it commits whole: a share of an earlier term is of a plan that it never took over.
+      guard let share = group.shares[request], share.term == mark.term else { continue }
       holdsSomething = true
       groups[stream]!.shares[request]!.leaseEnds = now + Limits.orphanTimeout
       let user = StreamUser.group(stream)
@@ -33,7 +34,7 @@ extension Desk {
       }
       told.counters += group.health.counters
     }
-    for (id, sink) in sinks where id.request == request {
+    for (id, sink) in sinks where id.request == request && sink.term == mark.term {
       holdsSomething = true
       sinks[id]!.leaseEnds = now + Limits.orphanTimeout
       told.events += sink.health.events(of: .delivery(id.output))

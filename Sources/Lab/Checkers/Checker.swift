@@ -78,7 +78,8 @@ extension Simulation {
   /// All that stand by unless a scenario goes without.
   static func standardCheckers() -> [any Checker] {
     [
-      MandateChecker(), PromiseChecker(), VersionChecker(), FenceChecker(), OwnerChecker(), ShareChecker(),
+      MandateChecker(), PromiseChecker(), VersionChecker(), FenceChecker(), PlanChecker(), OwnerChecker(),
+      ShareChecker(),
       CapacityChecker(), DeliveryChecker(), AcknowledgementChecker(), LimitChecker(), FreezeChecker(),
     ]
   }

@@ -65,6 +65,54 @@ struct FenceChecker: Checker {
   }
 }
 
+/// No node holds two plans of one request: what it held under an earlier term and was not given again goes as an orphan would, unless it
+/// is consumed.
+struct PlanChecker: Checker {
+  static let name = "one plan a request"
+  var faults: [CheckerFault] = []
+  private var since: [Leftover: Instant] = [:]
+
+  struct Leftover: Hashable {
+    let node: Int
+    let request: RequestID
+    let stream: StreamKey
+    let term: Term
+  }
+
+  mutating func see(_ sight: Sight, at now: Instant, in world: Simulation) {
+    if case .crashes(let number, _) = sight { since = since.filter { $0.key.node != number } }
+  }
+
+  mutating func look(at number: Int, _ node: Node, at now: Instant, in world: Simulation) {
+    let look = node.deskLook
+    guard world.peers[number].pausedUntil.map({ $0 < now }) ?? true else { return }
+    var left: Set<Leftover> = []
+    for group in look.groups where !group.isConsumed {
+      for share in group.shares where look.obeyed(for: share.request) > share.term {
+        left.insert(Leftover(node: number, request: share.request, stream: group.stream, term: share.term))
+      }
+    }
+    since = since.filter { $0.key.node != number || left.contains($0.key) }
+    for leftover in left {
+      let start = since[leftover] ?? now
+      since[leftover] = start
+      guard now - start > Limits.orphanTimeout + .seconds(2) else { continue }
+      found(
+        "keeps stream \(leftover.stream.short) of \(leftover.request.short) under term \(leftover.term) "
+          + "\(Int((now - start).seconds)) s after it obeyed term \(look.obeyed(for: leftover.request)) there",
+        at: number)
+    }
+  }
+}
+
+extension DeskLook {
+  /// The newest term under which work of a request was committed here; the beginning of all terms when there is none.
+  fileprivate func obeyed(for request: RequestID) -> Term {
+    let shares = groups.flatMap(\.shares).filter { $0.request == request }.map(\.term)
+    return (shares + sinks.filter { $0.delivery.request == request }.map(\.term)).max() ?? Term(0)
+  }
+}
+
 /// What is promised never exceeds what there is, and no more workers run than there are slots.
 struct CapacityChecker: Checker {
   static let name = "capacity never oversold"

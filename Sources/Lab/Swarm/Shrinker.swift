@@ -55,7 +55,12 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .dropRequest(let number):
       guard scenario.requests.count > 1, scenario.requests.indices.contains(number) else { return nil }
       shorter.requests.remove(at: number)
-      for index in shorter.faults.indices { shorter.faults[index].kind.forget(request: number) }
+      for index in shorter.faults.indices {
+        shorter.faults[index].kind.forget(request: number)
+        if let trigger = shorter.faults[index].trigger {
+          shorter.faults[index].trigger?.request = Fault.Target.shifted(trigger.request, without: number)
+        }
+      }
     case .halveFault(let number):
       guard scenario.faults.indices.contains(number), scenario.faults[number].lasts > 0.2 else { return nil }
       shorter.faults[number].lasts /= 2
@@ -97,6 +102,7 @@ extension Fault.Kind {
       switch target {
       case .manager(let number): .manager(of: Fault.Target.shifted(number, without: request))
       case .elector(let number, let place): .elector(of: Fault.Target.shifted(number, without: request), place)
+      case .bystander(let number, let place): .bystander(of: Fault.Target.shifted(number, without: request), place)
       case .stage(let number, let stage): .stage(of: Fault.Target.shifted(number, without: request), stage)
       case .candidate(let number, let term): .candidate(of: Fault.Target.shifted(number, without: request), term: term)
       case .portal(let number): .portal(of: Fault.Target.shifted(number, without: request))

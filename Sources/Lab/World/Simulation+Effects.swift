@@ -121,7 +121,10 @@ extension Simulation {
     counts.linkBytes += UInt64(size)
     guard let to = number(of: node) else { return }
     trace.add(to)
-    if case .election = message.body { elections.count(message, bytes: size) }
+    switch message.body {
+    case .election, .rival: elections.count(message, bytes: size)
+    default: break
+    }
     seeMessage(message, from: from, to: to, bytes: size)
     let life = peers[from].life
     guard peers[to].isUp else {

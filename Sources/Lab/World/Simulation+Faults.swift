@@ -124,7 +124,47 @@ extension Simulation {
     writer?.write(.fault(index, fault, struck: striking[index] ?? [], begins: true, at: now))
   }
 
-  private func until(_ fault: Fault) -> Instant { .seconds(min(fault.at + fault.lasts, scenario.healsAt)) }
+  private func until(_ fault: Fault) -> Instant {
+    .seconds(min((fault.trigger == nil ? fault.at : now.seconds) + fault.lasts, scenario.healsAt))
+  }
+
+  // MARK: - Faults that wait for a manager's state
+
+  /// Strikes whatever has waited for what is so now.
+  func pullTriggers() {
+    // All that wait for this moment strike in it, whatever the first of them does to it.
+    let ready = waiting.filter { index in
+      let fault = scenario.faults[index]
+      return now >= .seconds(fault.at) && !hasHealed && fault.trigger.map(isReached) ?? false
+    }
+    for index in ready {
+      let fault = scenario.faults[index]
+      guard let trigger = fault.trigger else { continue }
+      waiting.removeAll { $0 == index }
+      let standing = request(trigger.request).map { describe($0) } ?? ""
+      strike(index)
+      strikes.append(
+        Outcome.Strike(
+          fault: index, at: now.seconds, nodes: (striking[index] ?? []).filter { $0 >= 0 }, standing: standing))
+      queue.push(.fault(index, begins: false), at: until(fault))
+    }
+  }
+
+  private func isReached(_ trigger: Fault.Trigger) -> Bool {
+    guard let request = request(trigger.request) else { return false }
+    let managers = peers.filter { $0.isUp && $0.node.manages(request) }
+    // After a successor was elected the request is never new again.
+    if trigger.state == .electing { return managers.isEmpty && asks[trigger.request].acceptedAt == nil }
+    return managers.contains { manager in
+      switch (trigger.state, manager.node.standing(of: request)?.phase) {
+      case (.composing, .recording), (.reserving, .reserving), (.committing, .committing), (.running, .running),
+        (.repairing, .repairing):
+        true
+      case (.handingOver, _): manager.node.isHandingOver(request)
+      default: false
+      }
+    }
+  }
 
   /// Whether it is up to fall at all; and a store may be lost only where the protocol goes on without it: as many as leave every electorate a
   /// quorum that remembers.
@@ -196,6 +236,15 @@ extension Simulation {
     case .elector(let ask, let place):
       guard asks.indices.contains(ask), let electors = asks[ask].electors, !electors.isEmpty else { return nil }
       return number(of: electors[place % electors.count])
+    case .bystander(let ask, let place):
+      guard let request = request(ask), let electors = asks[ask].electors else { return nil }
+      let planned = peers.compactMap { $0.isUp ? $0.node.plan(of: request) : nil }.flatMap(\.nodes)
+      let source = scenario.sources[asks[ask].ask.source].node
+      let idle = electors.compactMap(number(of:)).filter {
+        $0 != source && $0 != asks[ask].ask.portal && !peers[$0].node.manages(request)
+          && !planned.contains(peers[$0].node.id)
+      }
+      return place < idle.count ? idle[place] : nil
     case .candidate(let ask, let term):
       guard let request = request(ask), let electors = asks[ask].electors, let electorate = Electorate(electors),
         let candidate = electorate.candidate(of: request, in: Term(term))

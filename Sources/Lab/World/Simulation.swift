@@ -35,6 +35,9 @@ public final class Simulation {
   var elections = ElectionLog()
   var notes: [String] = []
   var hasHealed = false
+  /// Faults that wait for a manager's state, in order.
+  var waiting: [Int] = []
+  var strikes: [Outcome.Strike] = []
   var storesLost = 0
   /// Looked up, never iterated.
   var numbers: [NodeID: Int] = [:]
@@ -95,7 +98,8 @@ public final class Simulation {
       address: PeerAddress(host: host, port: 7400), portal: "http://\(host):7480",
       offer: NodeOffer(
         components: machine.components, slots: machine.slots, cores: machine.cores, machineCores: machine.cores,
-        memory: 4 << 30, upCap: machine.up, downCap: machine.down), identityIsNew: true)
+        memory: 4 << 30, upCap: machine.up, downCap: machine.down), identityIsNew: true,
+      election: scenario.strategy ?? .rendezvous)
     let clock = LocalClock(
       drift: machine.drift, zero: Int64(random.index(below: 1_000_000_000)), skew: machine.skew)
     return SimulatedPeer(
@@ -108,6 +112,10 @@ public final class Simulation {
   private func schedule() {
     for (number, machine) in scenario.nodes.enumerated() { queue.push(.start(number), at: .seconds(machine.startsAt)) }
     for (number, fault) in scenario.faults.enumerated() {
+      guard fault.trigger == nil else {
+        waiting.append(number)
+        continue
+      }
       queue.push(.fault(number, begins: true), at: .seconds(fault.at))
       queue.push(.fault(number, begins: false), at: .seconds(min(fault.at + fault.lasts, scenario.healsAt)))
     }
@@ -199,6 +207,7 @@ public final class Simulation {
     counts.effects += UInt64(effects.count)
     for effect in effects { carryOut(effect, of: number) }
     if !checkers.isEmpty { seeStep(number, input) }
+    if !waiting.isEmpty { pullTriggers() }
   }
 
   func push(_ next: Happening, after delay: Duration) { queue.push(next, at: now + delay) }
@@ -246,6 +255,9 @@ public final class Simulation {
       }
     }
     followFailures()
+    for case let request? in asks.map(\.request) where peers.count(where: { $0.isUp && $0.node.manages(request) }) > 1 {
+      elections.two(request)
+    }
     see(.second)
   }
 

@@ -5,6 +5,11 @@ import Wire
 
 // Which request an election message is about, without checking anything: only counted by it.
 
+extension WireRivalMessage {
+  /// Nil when it names none.
+  var requestID: RequestID? { Bytes32(request).map(RequestID.init) }
+}
+
 extension WireElectionMessage {
   /// Nil when it names none.
   var requestID: RequestID? {

@@ -74,6 +74,14 @@ let rooms = [
       "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Sessions",
       "Streams", "Core",
     ]),
+  Room(name: "Reports", below: ["Base"]),
+  Room(
+    name: "Study",
+    below: [
+      "Base", "Identity", "Vocabulary", "Measurements", "Elections", "Rivals", "Composition", "Placement", "Core", "Lab",
+      "Reports",
+    ],
+    products: [yams, .product(name: "HeapModule", package: "swift-collections")]),
   // L5
   Room(
     name: "Runtime",
@@ -87,7 +95,7 @@ let rooms = [
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),
   Room(
     name: "millrace", kind: .executable,
-    below: ["Base", "Identity", "Portal", "Lab", "Runtime"],
+    below: ["Base", "Identity", "Portal", "Lab", "Reports", "Study", "Runtime"],
     products: [.product(name: "ArgumentParser", package: "swift-argument-parser")], tested: false),
   // Linked against FFmpeg, so that the node is not: see Decisions/WorkerExecutable.md
   Room(name: "millrace-worker", kind: .executable, below: ["Media"], tested: false),

@@ -10,11 +10,11 @@ PURE = ['Base', 'Identity', 'Vocabulary', 'Wire', 'Membership', 'Measurements', 
         'Sessions', 'Streams', 'Core']
 LAYERS = [['Base', 'CSodium', 'CFFmpeg', 'COpus'], ['Identity', 'Vocabulary', 'Wire'],
           ['Membership', 'Measurements', 'Elections', 'Rivals', 'Composition', 'Placement', 'Sessions', 'Streams'], ['Core'],
-          ['Transport', 'Media', 'Store', 'Portal', 'Lab'], ['Runtime', 'millrace', 'millrace-worker']]
+          ['Transport', 'Media', 'Store', 'Portal', 'Lab', 'Reports', 'Study'], ['Runtime', 'millrace', 'millrace-worker']]
 SIDEWAYS = {('Identity', 'Base'), ('Vocabulary', 'Identity'), ('Wire', 'Identity'), ('Wire', 'Vocabulary'),
             ('Placement', 'Composition'), ('Sessions', 'Composition'), ('Sessions', 'Placement'), ('Sessions', 'Elections'),
             ('Rivals', 'Elections'),
-            ('millrace', 'Runtime')}
+            ('Study', 'Lab'), ('Study', 'Reports'), ('millrace', 'Runtime')}
 BANNED = ['ContinuousClock', 'SuspendingClock', 'Date(', 'Task {', 'Task.detached', '.random(', 'shuffled()', 'randomElement(',
           'SystemRandomNumberGenerator', 'DispatchQueue', 'Thread(']
 LONGEST_FILE = 400

@@ -31,7 +31,12 @@ public struct Electorate: Hashable, Sendable {
   public static func draw(
     for source: SourceKey, from candidates: some Sequence<NodeID>, size: Int = Limits.electors
   ) -> Electorate? {
-    Electorate(Array(ranked(candidates, by: source.hash, kind: "draw").prefix(size)))
+    Electorate(Array(ranking(for: source, of: candidates).prefix(size)))
+  }
+
+  /// All `candidates` in the order of the draw, the highest first: an electorate of k is its first k.
+  public static func ranking(for source: SourceKey, of candidates: some Sequence<NodeID>) -> [NodeID] {
+    ranked(candidates, by: source.hash, kind: "draw")
   }
 
   /// k.

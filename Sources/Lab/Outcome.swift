@@ -39,6 +39,16 @@ public struct Outcome: Codable, Sendable {
   public var traceHash: String
   /// What a reader of the figures must know: matrix entries that were filled, economies of the simulator.
   public var notes: [String]
+  /// Whenever a machine lost its power or left, in order.
+  public var deaths: [Death]
+
+  /// A machine went down, or fell silent behind a partition.
+  public struct Death: Codable, Hashable, Sendable {
+    /// The machine.
+    public var node: Int
+    /// Seconds of the simulation.
+    public var at: Double
+  }
 
   /// A fault with a trigger, at the moment when it struck.
   public struct Strike: Codable, Hashable, Sendable {
@@ -99,6 +109,8 @@ public struct RequestOutcome: Codable, Hashable, Sendable {
   public var packets: UInt64
   /// The longest time between two of them, in seconds.
   public var worstGap: Double
+  /// Seconds of the simulation at which it ended; nil: it did not.
+  public var endedAt: Double?
 
   /// How a request ends.
   public enum End: String, Codable, Hashable, Sendable {
@@ -144,6 +156,8 @@ public struct ElectionOutcome: Codable, Hashable, Sendable {
   public var bytes: UInt64
   /// Messages until the first mandate.
   public var messagesToMandate: UInt64
+  /// Their bytes.
+  public var bytesToMandate: UInt64 = 0
 
   /// One manager's time in office.
   public struct Tenure: Codable, Hashable, Sendable {
@@ -170,9 +184,10 @@ struct ElectionLog {
       }
     case "election.mandate", "election.claim":
       guard elections[request]?.portal == number, elections[request]?.mandateAt == nil else { return }
-      let messages = elections[request]?.messages ?? 0
+      let (messages, bytes) = (elections[request]?.messages ?? 0, elections[request]?.bytes ?? 0)
       elections[request]?.mandateAt = now.seconds
       elections[request]?.messagesToMandate = messages
+      elections[request]?.bytesToMandate = bytes
     case "election.won":
       let term = event.details.first { $0.name == "term" }?.value ?? ""
       elections[request]?.tenures.append(ElectionOutcome.Tenure(node: number, term: term, at: now.seconds))
@@ -206,10 +221,11 @@ extension Simulation {
           accepted: asked.acceptedAt.map { ($0 - began).seconds },
           firstPacket: mine.compactMap(\.first).min().map { ($0 - began).seconds },
           packets: mine.reduce(0) { $0 + $1.taken },
-          worstGap: mine.map(\.worstGap.seconds).max() ?? 0))
+          worstGap: mine.map(\.worstGap.seconds).max() ?? 0, endedAt: asked.endedAt.map(\.seconds)))
     }
     return Outcome(
       seed: scenario.seed, findings: findings, requests: requests, elections: Array(elections.elections.values),
-      strikes: strikes, counts: counts, simulated: now.seconds, traceHash: trace.text, notes: notes)
+      strikes: strikes, counts: counts, simulated: now.seconds, traceHash: trace.text, notes: notes,
+      deaths: deaths)
   }
 }

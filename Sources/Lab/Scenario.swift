@@ -23,7 +23,7 @@ public struct Scenario: Codable, Hashable, Sendable {
   /// The simulation ends here, or when all is settled.
   public var endsAt: Double
   /// How all peers find managers; nil: `rendezvous`.
-  public var strategy: ElectionStrategy?
+  public var election: ElectionStrategy?
   /// How the load on the simulator itself is kept down; see the type.
   public var economy = Economy()
 
@@ -36,7 +36,7 @@ public struct Scenario: Codable, Hashable, Sendable {
   }
 
   /// What may be believed of managers in it: checkers demand of each class what it promises.
-  public var safety: ElectionStrategy.Safety { (strategy ?? .rendezvous).safety }
+  public var safety: ElectionStrategy.Safety { (election ?? .rendezvous).safety }
 
   /// One machine.
   public struct Machine: Codable, Hashable, Sendable {
@@ -242,3 +242,5 @@ public struct Fault: Codable, Hashable, Sendable {
     case portal(of: Int)
   }
 }
+
+extension ElectionStrategy: Codable {}

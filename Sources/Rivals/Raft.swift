@@ -16,6 +16,9 @@ public struct Raft: Rival {
   private var deadline = Instant.zero
   /// A fault planted by a test of the tests: a vote that is sent, but not remembered. Nil everywhere else.
   var forgetsVotes = false
+  /// Members whose logs are shorter than this one's: they get no vote of it (§5.4.1). Without a log of its own, whoever compares with the
+  /// paper's trials says so from outside.
+  public var behind: OrderedSet<NodeID> = []
   private let timeout: Duration
   private let spread: Duration
 
@@ -106,7 +109,9 @@ public struct Raft: Rival {
     _ sender: NodeID, _ term: UInt32, _ now: Instant, _ random: inout SeededRandom
   ) -> [RivalEffect] {
     var effects = step(to: term)
-    guard term == promises.term, promises.vote == nil || promises.vote == sender || forgetsVotes else { return effects }
+    guard term == promises.term, promises.vote == nil || promises.vote == sender || forgetsVotes,
+      !behind.contains(sender)
+    else { return effects }
     promises.vote = sender
     effects += wait(now, &random)
     return effects + [.persist(promises, then: [.send(sender, .answer(term: term))])]

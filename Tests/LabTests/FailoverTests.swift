@@ -18,7 +18,7 @@ import Testing
     machines[1].components = []
     var scenario = Scenario(seed: seed, nodes: machines, healsAt: 90, endsAt: 200)
     scenario.topology = .plane(side: 60, least: 5)
-    scenario.strategy = strategy
+    scenario.election = strategy
     scenario.sources = [Scenario.Source(node: 0, path: "talk.mkv", seconds: 40)]
     scenario.requests = [Scenario.Ask(at: 8, portal: 1, source: 0, variant: 0)]
     let victim: Fault.Target = state == .electing ? .candidate(of: 0, term: 1) : .manager(of: 0)
@@ -106,7 +106,7 @@ import Testing
     #expect(json["strategy"] == nil)
     let read = try JSONDecoder().decode(Scenario.self, from: JSONSerialization.data(withJSONObject: json))
     #expect(read == scenario && read.safety == .quorum && read.faults[0].trigger == nil)
-    scenario.strategy = .bully
+    scenario.election = .bully
     json["strategy"] = "bully"
     let other = try JSONDecoder().decode(Scenario.self, from: JSONSerialization.data(withJSONObject: json))
     #expect(other == scenario && other.safety == .unsafe)

@@ -14,7 +14,7 @@ import Testing
     arguments: ElectionStrategy.allCases)
   func calm(_ strategy: ElectionStrategy) throws {
     var scenario = MendedTests.scenario(at: 6, lasts: 1, .rain(0), seed: 2)
-    scenario.strategy = strategy
+    scenario.election = strategy
     let outcome = try Simulation(scenario).run()
     #expect(outcome.findings == [] && outcome.requests.map(\.end) == [.whole])
     let election = try #require(outcome.elections.first)

@@ -50,6 +50,7 @@ extension Simulation {
 
   func crash(_ number: Int, losesStore: Bool, silent: Bool) {
     guard peers[number].isUp else { return }
+    deaths.append(Outcome.Death(node: number, at: now.seconds))
     peers[number].isUp = false
     peers[number].isSilent = silent
     peers[number].life += 1
@@ -91,6 +92,7 @@ extension Simulation {
       let inside = targets.compactMap(find)
       let outside = peers.indices.filter { !inside.contains($0) }
       striking[index] = inside
+      if inside.count == 1 { deaths.append(Outcome.Death(node: inside[0], at: now.seconds)) }
       for a in inside { for b in outside { separate(a, b, both: true) } }
     case .oneWay(let from, let to):
       let (senders, receivers) = (from.compactMap(find), to.compactMap(find))

@@ -34,6 +34,7 @@ public final class Simulation {
   var striking: OrderedDictionary<Int, [Int]> = [:]
   var elections = ElectionLog()
   var notes: [String] = []
+  var deaths: [Outcome.Death] = []
   var hasHealed = false
   /// Faults that wait for a manager's state, in order.
   var waiting: [Int] = []
@@ -92,14 +93,14 @@ public final class Simulation {
   }
 
   private func makePeer(_ number: Int, _ machine: Scenario.Machine) -> SimulatedPeer {
-    let keys = KeyPair(seed: Digest.of(Array("\(scenario.seed)/\(number)".utf8), kind: "lab"))
+    let keys = Ground.keys(of: number, seed: scenario.seed)
     let host = "10.\(number >> 16 & 255).\(number >> 8 & 255).\(number & 255)"
     let settings = NodeSettings(
       address: PeerAddress(host: host, port: 7400), portal: "http://\(host):7480",
       offer: NodeOffer(
         components: machine.components, slots: machine.slots, cores: machine.cores, machineCores: machine.cores,
         memory: 4 << 30, upCap: machine.up, downCap: machine.down), identityIsNew: true,
-      election: scenario.strategy ?? .rendezvous)
+      election: scenario.election ?? .rendezvous)
     let clock = LocalClock(
       drift: machine.drift, zero: Int64(random.index(below: 1_000_000_000)), skew: machine.skew)
     return SimulatedPeer(

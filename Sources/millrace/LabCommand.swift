@@ -6,7 +6,7 @@ import Lab
 struct LabCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lab", abstract: "Whole peers in a simulated world, from one seed.",
-    subcommands: [SwarmCommand.self, ReplayCommand.self, RunCommand.self])
+    subcommands: [SwarmCommand.self, ReplayCommand.self, RunCommand.self, ReportCommand.self])
 }
 
 /// Random scenarios; what fails is shortened.
@@ -65,28 +65,6 @@ struct ReplayCommand: ParsableCommand {
     }
     if scenario { return try Print.json(replay.scenario) }
     try LabRun.play(replay.scenario, trace: trace, json: false)
-  }
-}
-
-/// One scenario from a file.
-struct RunCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Play a scenario from a JSON file (`millrace lab replay SEED --scenario` prints one)."
-  )
-
-  @Argument(help: "The file.")
-  var file: String
-  @Option(help: "Write what happens as JSON lines to this file; - is standard output.")
-  var trace: String?
-  @Flag(help: "Print the outcome as JSON.")
-  var json = false
-
-  func run() throws {
-    let scenario: Scenario
-    do {
-      scenario = try JSONDecoder().decode(Scenario.self, from: Data(contentsOf: URL(filePath: file)))
-    } catch { throw Refusal("\(file): \(error)") }
-    try LabRun.play(scenario, trace: trace, json: json)
   }
 }
 

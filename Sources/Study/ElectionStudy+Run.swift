@@ -1,0 +1,138 @@
+import Base
+import Elections
+import Lab
+import Reports
+
+// Strategies side by side: trials, summaries, report.
+
+extension ElectionStudy {
+  func run(_ experiment: Experiment, _ running: Running) async throws -> Findings {
+    let (strategies, runs) = (strategies, experiment.runs)
+    let trials = try await running.all(strategies.count * runs) { part in
+      let (strategy, run) = (strategies[part % strategies.count], part / strategies.count)
+      let course = Course(self, seed: experiment.seed &+ UInt64(run))
+      if strategy.isOrder {
+        return try Trial(course, strategy: strategy, run: run, keepsTrace: running.keepsTrace)
+      }
+      var world = try RivalWorld(course, strategy: strategy, keepsTrace: running.keepsTrace)
+      return world.trial(course, run: run)
+    }
+    let summaries = strategies.map { strategy in
+      let mine = trials.filter { $0.strategy == strategy.rawValue }
+      return StrategySummary(
+        strategy.rawValue, rows: mine.flatMap(\.rows), wins: mine.map { Array($0.wins.prefix(nodes)) },
+        attackers: (attackers * Double(nodes)).rounded() / Double(nodes), seed: experiment.seed)
+    }
+    var report = Report(title: experiment.title, question: experiment.question)
+    report.answers = answers(summaries)
+    report.sections = [
+      Report.Section("What was run", tables: [setup(experiment)]),
+      Report.Section("Side by side", tables: [Comparison.table(summaries)], plots: Comparison.plots(summaries)),
+    ]
+    report.notes = notes(trials)
+    return Findings(
+      report: report, runs: Comparison.runs(trials.flatMap(\.rows)), summary: Comparison.tidy(summaries),
+      trace: running.keepsTrace ? trials.flatMap { [$0.header] + $0.trace } : [])
+  }
+
+  // MARK: - The report
+
+  private func setup(_ experiment: Experiment) -> Table {
+    var table = Table(columns: ["what", "how"])
+    table.add([
+      "repetitions",
+      "\(experiment.runs) of each strategy, all strategies on the same machines, distances, faults and requests",
+    ])
+    table.add(["machines", "\(nodes)\(mix.count > 1 ? ", of \(mix.count) kinds" : "")"])
+    table.add(["distances", "\(topology)"])
+    table.add([
+      "weather",
+      "\(Figure.percent(weather.loss)) of datagrams lost, up to \(Figure.text(weather.jitter)) ms of jitter, \(Figure.percent(weather.duplication)) doubled, \(Figure.percent(weather.reordering)) overtaken",
+    ])
+    let asked =
+      load.rate.map { "a Poisson process of \(Figure.text($0)) a second" } ?? "\(load.times.count) at given times"
+    table.add([
+      "requests",
+      "\(asked) for \(Figure.text(lasts)) s, after \(Figure.text(warmup)) s of warming up; \(load.sources) sources of \(Figure.text(load.length)) s, chosen by Zipf's law with exponent \(Figure.text(load.popularity))",
+    ])
+    for trouble in faults {
+      table.add([
+        trouble.what.rawValue,
+        "\(Figure.percent(trouble.share)) struck, after \(Figure.text(trouble.at)) s, for \(Figure.text(trouble.lasts)) s",
+      ])
+    }
+    switch churn {
+    case .poisson(let rate, let session, let crashing):
+      table.add([
+        "churn",
+        "newcomers by a Poisson process of \(Figure.text(rate)) a second, staying \(Figure.text(session)) s in the mean; \(Figure.percent(crashing)) crash, the others leave",
+      ])
+    case .trace(let trace): table.add(["churn", "\(trace.machines.count) machines come and go as a trace tells"])
+    case nil: break
+    }
+    for storm in storms {
+      table.add([
+        "join storm",
+        "\(storm.count) newcomers within \(Figure.text(storm.within)) s, after \(Figure.text(storm.at)) s",
+      ])
+    }
+    if attackers > 0 {
+      table.add(["attackers", "\(Figure.percent(attackers)) of the machines belong to one attacker"])
+    }
+    return table
+  }
+
+  private func answers(_ summaries: [StrategySummary]) -> [String] {
+    var told: [String] = []
+    func best(_ name: String, _ say: (String, String) -> String) {
+      let known = summaries.filter { $0[name].value != nil }
+      guard known.count > 1, let least = known.min(by: { $0[name].value! < $1[name].value! }) else { return }
+      told.append(say(least.strategy, Figure.text(least[name].value)))
+    }
+    best("mandate_p50_ms") { "Fastest to a manager: \($0), \($1) ms in the median." }
+    best("distance_p50_ms") { "Its manager is nearest: \($0), \($1) ms there and back in the median." }
+    best("load_gini") { "It spreads managing most evenly: \($0), Gini \($1)." }
+    for summary in summaries {
+      let count = summary.rows.count(where: \.twoMandates)
+      guard count > 0, let safety = summary.safety else { continue }
+      told.append(
+        "\(summary.strategy) had two managers in \(count) of \(summary.rows.count) elections; it states the class “\(Comparison.word(safety))”."
+      )
+    }
+    let safe = summaries.filter { $0.safety == .quorum && $0.rows.allSatisfy { !$0.twoMandates } }
+    if !safe.isEmpty {
+      told.append(
+        "No election of \(safe.map(\.strategy).joined(separator: ", ")) had two mandates, in \(safe.reduce(0) { $0 + $1.rows.count }) elections."
+      )
+    }
+    return told
+  }
+
+  private func notes(_ trials: [Trial]) -> [String] {
+    var notes = Array(OrderedSet(trials.flatMap(\.notes)))
+    let values = strategies.filter { !$0.isOrder }
+    if !strategies.filter(\.isOrder).isEmpty {
+      notes.append(
+        "\(strategies.filter(\.isOrder).map(\.rawValue).joined(separator: ", ")): whole production peers on a virtual clock; membership, measurements, elections, placement and streams run as they do between real machines. Media is played by rate and cost, without codecs. The lab's checkers do not watch here; `millrace lab swarm` is for that."
+      )
+    }
+    if !values.isEmpty {
+      notes.append(
+        "\(values.map(\.rawValue).joined(separator: ", ")): protocol values on the same machines, distances and faults, among the electors that the production code draws; members know each other from the start, nothing is signed, services have no media. \(RivalWorld.messageBytes) bytes are reckoned for a message."
+      )
+    }
+    let uncalled = trials.reduce(0) { $0 + $1.uncalled }
+    if uncalled > 0 {
+      notes.append(
+        "\(uncalled) requests never came to an election: their portal was down, or the node with the source could not be asked."
+      )
+    }
+    if attackers > 0 {
+      notes.append(
+        "The attacker's machines follow the protocol: what is counted is how often a share of the nodes wins without lying."
+      )
+    }
+    notes.append("Bytes are those of messages before encryption.")
+    return notes
+  }
+}

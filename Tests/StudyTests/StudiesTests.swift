@@ -1,0 +1,109 @@
+import Elections
+import Foundation
+import Testing
+
+@testable import Study
+
+/// The shipped studies, small: `Tools/lab/studies`.
+@Suite struct StudiesTests {
+  static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Tools/lab/studies")
+    .standardized
+
+  static func shipped(_ name: String, runs: Int) throws -> Experiment {
+    var experiment = try Experiment(file: folder.appending(path: "\(name).yaml").path)
+    experiment.runs = runs
+    return experiment
+  }
+
+  @Test("every shipped study is read")
+  func all() throws {
+    let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter { $0.hasSuffix(".yaml") }
+    #expect(files.count >= 4)
+    for file in files {
+      let experiment = try Experiment(file: Self.folder.appending(path: file).path)
+      #expect(!experiment.title.isEmpty && !experiment.question.isEmpty)
+    }
+  }
+
+  @Test("seven strategies side by side: the quorum's orders have never two mandates, and everybody elects")
+  func strategies() async throws {
+    var experiment = try Self.shipped("strategies", runs: 1)
+    guard case .elections(var study) = experiment.form else { return #expect(Bool(false)) }
+    (study.nodes, study.lasts, study.warmup) = (9, 6, 12)
+    study.load.rate = 1
+    study.churn = .poisson(rate: 0.2, session: 10, crashing: 0.5)
+    study.storms = [.init(at: 2, count: 2, within: 1)]
+    experiment.form = .elections(study)
+    let findings = try await experiment.run(Running(threads: 2))
+    let rows = findings.runs.rows
+    for strategy in ElectionStrategy.allCases {
+      let mine = rows.filter { $0[0] == strategy.rawValue }
+      #expect(!mine.isEmpty && mine.contains { !$0[5].isEmpty }, "\(strategy)")
+      if strategy.isOrder { #expect(mine.allSatisfy { $0[10] == "0" }, "\(strategy)") }
+    }
+    #expect(findings.summary.rows.count == 7 * StrategySummary.metrics.count)
+    #expect(findings.trace.first == "{\"kind\":\"run\",\"run\":0,\"seed\":1,\"strategy\":\"rendezvous\"}")
+    #expect(findings.report.html.contains("Time to mandate") && findings.report.html.contains("unsafe: two may manage"))
+    // The report of the trace sees the same elections.
+    let folder = FileManager.default.temporaryDirectory.appending(path: "study-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try findings.write(to: folder)
+    let again = try TraceReading.findings(files: ["\(folder)/trace.jsonl"])
+    func known(_ rows: [[String]]) -> Set<String> { Set(rows.map { "\($0[0]) \($0[2]) \($0[5])" }) }
+    #expect(known(again.runs.rows) == known(rows))
+  }
+
+  @Test("the same file and seed give the same figures, whatever the number of threads")
+  func same() async throws {
+    let experiment = try Self.shipped("herding", runs: 1)
+    guard case .herding(var study) = experiment.form else { return #expect(Bool(false)) }
+    (study.jobs, study.ages) = (100, [1])
+    var small = experiment
+    small.form = .herding(study)
+    let one = try await small.run(Running(threads: 1))
+    let four = try await small.run(Running(threads: 4))
+    #expect(one.runs == four.runs && one.report == four.report)
+    small.seed = 2
+    #expect(try await small.run(Running(threads: 4)).runs != four.runs)
+  }
+
+  @Test(
+    "Raft without any spread has no leader for long; with 5 ms the median lies by the paper's 287 ms; ours waits out its lease"
+  )
+  func leaderFailure() async throws {
+    var experiment = try Self.shipped("raft-timeouts", runs: 80)
+    guard case .leaderFailure(var study) = experiment.form else { return #expect(Bool(false)) }
+    (study.spreads, study.ours) = ([0, 0.005, 0.15], 6)
+    experiment.form = .leaderFailure(study)
+    let findings = try await experiment.run(Running(threads: 2))
+    func median(_ spread: String) -> Double? {
+      findings.summary.rows.first { $0[1] == spread && $0[2] == "p50_ms" }.flatMap { Double($0[3]) }
+    }
+    #expect(try #require(median("0")) > 10_000)
+    #expect((150...400).contains(try #require(median("5.00"))))
+    #expect(try #require(median("150")) < 300)
+    #expect(try #require(median("-")) > 1_500)
+  }
+
+  @Test("electorates of the production draw are as unlucky as an urn's, to four standard errors")
+  func liars() async throws {
+    let findings = try await Self.shipped("liars", runs: 1_000).run(Running(threads: 2))
+    let table = try #require(findings.report.sections.first?.tables.first)
+    #expect(table.rows.count == 9)
+    for row in table.rows { #expect(try #require(Double(row[5])).magnitude < 4, "\(row)") }
+  }
+
+  @Test("with an old board the herd is slower than chance, and ours is not of the herd")
+  func herding() async throws {
+    var experiment = try Self.shipped("herding", runs: 1)
+    guard case .herding(var study) = experiment.form else { return #expect(Bool(false)) }
+    (study.jobs, study.ages, study.policies) = (1_000, [16], [.random, .best, .ours])
+    experiment.form = .herding(study)
+    let findings = try await experiment.run(Running(threads: 2))
+    func mean(_ policy: String) throws -> Double {
+      try #require(findings.runs.rows.first { $0[1] == policy }.flatMap { Double($0[3]) })
+    }
+    #expect(try mean("best") > mean("random"))
+    #expect(try mean("ours") < mean("best"))
+  }
+}

@@ -242,5 +242,3 @@ public struct Fault: Codable, Hashable, Sendable {
     case portal(of: Int)
   }
 }
-
-extension ElectionStrategy: Codable {}

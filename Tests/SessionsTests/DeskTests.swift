@@ -305,6 +305,24 @@ struct Counter {
     #expect(counter.desk.promised == Promised())
   }
 
+  @Test("a renewal keeps what its manager committed: what a predecessor left and nobody took over goes as an orphan")
+  mutating func leftOver() {
+    _ = counter.reserve([counter.work(0), counter.work(1)])
+    var second = counter.assignment(counter.work(1))
+    second.ordinal = 1
+    #expect(counter.commit(counter.assignment()) == nil && counter.commit(second) == nil)
+    _ = counter.reserve(version: 2, term: 2)
+    let taken = counter.signed(counter.assignment(term: 2, version: 2))
+    #expect(counter.commit(taken, version: 2, term: 2) == nil)
+    var closed: [StreamKey] = []
+    for _ in 0..<10 {
+      _ = counter.hear(.renew(counter.mark(2, term: 2)))
+      for case .closeGroup(let stream) in counter.flat(counter.wait(Limits.renewInterval)) { closed.append(stream) }
+    }
+    #expect(closed == [counter.work(1).stream])
+    #expect(counter.desk.promised.slots == 1)
+  }
+
   func shown(_ input: StreamKey, to node: NodeID, publisher: NodeID) -> [UInt8] {
     let subscriber = Signed(
       Assignment(

@@ -79,7 +79,11 @@ public struct Plot: Hashable, Sendable {
       for (index, value) in sorted.enumerated() {
         let share = Double(index + 1) / Double(sorted.count)
         if index == 0 { points.append(Point(value, 0)) }
-        if index > 0, points.last?.x == value { points[points.count - 1].y = share } else { points.append(Point(value, share)) }
+        if index > 0, points.last?.x == value {
+          points[points.count - 1].y = share
+        } else {
+          points.append(Point(value, share))
+        }
       }
       // More steps than pixels say nothing.
       if points.count > 400 {

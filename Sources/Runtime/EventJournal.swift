@@ -1,6 +1,7 @@
 import Base
 import Core
 import Foundation
+import Identity
 import Portal
 import Vocabulary
 
@@ -16,8 +17,13 @@ final class EventJournal: @unchecked Sendable {
   private var nextListener = 0
   private let trace: FileHandle?
 
-  /// - Parameter trace: a file of JSON lines, appended to; nil = none.
-  init(trace path: String?) throws(ConfigurationError) {
+  private let node: NodeID
+
+  /// - Parameters:
+  ///   - trace: a file of JSON lines, appended to; nil = none.
+  ///   - node: this peer.
+  init(trace path: String?, of node: NodeID) throws(ConfigurationError) {
+    self.node = node
     guard let path else {
       trace = nil
       return
@@ -28,6 +34,23 @@ final class EventJournal: @unchecked Sendable {
     }
     file.seekToEndOfFile()
     trace = file
+    write(TraceLine(at: Date().timeIntervalSince1970, kind: "start", node: "\(node)"))
+  }
+
+  /// As the lab's `TraceWriter` tells its events (`Tools/lab/README.md`), so that one report reads both: `at` is in seconds since
+  /// 1970-01-01T00:00:00Z by this peer's clock, `node` this peer's ID.
+  private struct TraceLine: Encodable {
+    var at: Double
+    var kind: String
+    var node: String
+    var event: String?
+    var service: String?
+    var summary: String?
+    var details: [String: String]?
+  }
+
+  private func write(_ line: TraceLine) {
+    if let trace, let bytes = try? PortalJSON.encode(line) { trace.write(Data(bytes + [UInt8(ascii: "\n")])) }
   }
 
   func append(_ event: Event, at wall: WallTime) {
@@ -40,7 +63,11 @@ final class EventJournal: @unchecked Sendable {
     next += 1
     events.append(told)
     if events.count > EventJournal.remembered { events.removeFirst(EventJournal.remembered / 4) }
-    if let trace, let bytes = try? PortalJSON.encode(told) { trace.write(Data(bytes + [UInt8(ascii: "\n")])) }
+    write(
+      TraceLine(
+        at: Double(wall.milliseconds) / 1_000, kind: "event", node: "\(node)", event: told.kind, service: told.service,
+        summary: told.summary, details: Dictionary(event.details.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }))
+    )
     for listener in listeners.values where listener.service == nil || listener.service == told.service {
       listener.stream.yield(told)
       if EventJournal.isLast(told), listener.service != nil { listener.stream.finish() }

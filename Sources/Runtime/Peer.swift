@@ -48,7 +48,7 @@ public enum Peer {
       identityIsNew: isFirstStart,
       election: configuration.election
     )
-    let journal = try EventJournal(trace: configuration.trace)
+    let journal = try EventJournal(trace: configuration.trace, of: keys.id)
     let peer: PeerLoop = try await loop.submit {
       let share = try SourceShare(directory: configuration.share)
       return PeerLoop(

@@ -1,5 +1,6 @@
 import Base
 import Elections
+import Foundation
 import Lab
 import Reports
 
@@ -44,7 +45,7 @@ extension ElectionStudy {
       "\(experiment.runs) of each strategy, all strategies on the same machines, distances, faults and requests",
     ])
     table.add(["machines", "\(nodes)\(mix.count > 1 ? ", of \(mix.count) kinds" : "")"])
-    table.add(["distances", "\(topology)"])
+    table.add(["distances", topology.told])
     table.add([
       "weather",
       "\(Figure.percent(weather.loss)) of datagrams lost, up to \(Figure.text(weather.jitter)) ms of jitter, \(Figure.percent(weather.duplication)) doubled, \(Figure.percent(weather.reordering)) overtaken",
@@ -134,5 +135,20 @@ extension ElectionStudy {
     }
     notes.append("Bytes are those of messages before encryption.")
     return notes
+  }
+}
+
+extension Topology {
+  /// For people.
+  var told: String {
+    func ms(_ value: Double) -> String { "\(Figure.text(value)) ms" }
+    return switch self {
+    case .plane(let side, let least):
+      "points on a square whose side is crossed in \(ms(side)) one way, every path at least \(ms(least))"
+    case .transitStub(let transits, let stubs, let inStub, let toTransit, let between):
+      "\(transits) transit networks with \(stubs) stubs each (Zegura and others, 1996); one way \(ms(inStub)) within a stub, \(ms(toTransit)) to its transit, up to \(ms(between)) between transits"
+    case .matrix(let file, let unit):
+      "measured round trips from \((file as NSString).lastPathComponent), in \(unit.rawValue)"
+    }
   }
 }

@@ -90,7 +90,7 @@ extension Experiment {
     case .herding(let study): findings = try await study.run(self, running)
     }
     findings.report.notes.append(
-      "Seeds: repetition r has seed \(seed) + r, \(seed)…\(seed &+ UInt64(runs - 1)). The same file, seed and number of repetitions give the same figures, whatever the machine and the number of threads."
+      "\(runs == 1 ? "Seed: \(seed)." : "Seeds: \(seed)…\(seed &+ UInt64(runs - 1)), one for each repetition.") The same file, seed and number of repetitions give the same figures, whatever the machine and the number of threads."
     )
     return findings
   }

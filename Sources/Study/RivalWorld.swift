@@ -140,6 +140,12 @@ struct RivalWorld {
       perform(rest, request, node)
     case .fault(let number, let begins): begins ? strike(number) : mend(number)
     case .end(let number):
+      // Who has a manager has it for as long as the source is.
+      if let mandate = elections[number]?.row.mandate, let called = elections[number]?.row.calledAt,
+        now < .seconds(called + mandate + scenario.sources[scenario.requests[number].source].seconds)
+      {
+        return
+      }
       elections[number]?.isOver = true
       elections[number]?.members = [:]
     }
@@ -169,7 +175,7 @@ struct RivalWorld {
     elections[number] = election
     tell(ask.portal, "request.called", number, ["electors": "\(electorate.size)"])
     call(number, attempt: 0)
-    push(.end(number), at: now + .seconds(Limits.callPatience.seconds + scenario.sources[ask.source].seconds))
+    push(.end(number), at: now + Limits.callPatience)
   }
 
   /// Of a source that no whole peer has probed.
@@ -213,6 +219,8 @@ struct RivalWorld {
       let messages = elections[request]?.row.messages ?? 0
       elections[request]?.row.bytes = messages * RivalWorld.messageBytes
       tell(to, "election.mandate", request, ["manager": "\(from)"])
+      let length = scenario.sources[scenario.requests[request].source].seconds
+      push(.end(request), at: now + .seconds(length) + .nanoseconds(1))
     } else {
       handle(request, to, .call)
     }

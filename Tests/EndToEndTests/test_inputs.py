@@ -33,7 +33,7 @@ def place(overlay, found, component):
 def events(peer):
     """What a peer's trace tells of services and of what was refused."""
     told = [json.loads(line) for line in open(peer.config['trace'])]
-    return [event for event in told if not event['kind'].startswith('member.')][-40:]
+    return [line for line in told if line['kind'] == 'event' and not line['event'].startswith('member.')][-40:]
 
 
 def expect_at(overlay, portal, found, component, node):
@@ -49,7 +49,7 @@ def expect_at(overlay, portal, found, component, node):
             lines += [f"    {names.get(c['node'])}: {c.get('total')} {c.get('excluded') or ''} {c['costs']}" for c in stage['candidates']]
         for member in overlay.by_id(found['manager']).get('/v1/overlay')['members']:
             lines.append(f"{names.get(member['node'])}: {member.get('coordinate')} + {member.get('coordinate_height_ms')} ± {member.get('coordinate_error')}, {member.get('load')}, {member.get('paths')}")
-        lines += [f"{event['kind']}: {event['summary']}" for event in events(overlay.by_id(found['manager']))]
+        lines += [f"{event['event']}: {event['summary']}" for event in events(overlay.by_id(found['manager']))]
     except Exception as error:
         lines.append(f'no explanation: {error}')
     pytest.fail('\n'.join(lines))

@@ -103,11 +103,11 @@ import Testing
   func old() throws {
     var scenario = MendedTests.scenario(at: 7, lasts: 1, .rain(0.1))
     var json = try #require(JSONSerialization.jsonObject(with: JSONEncoder().encode(scenario)) as? [String: Any])
-    #expect(json["strategy"] == nil)
+    #expect(json["election"] == nil)
     let read = try JSONDecoder().decode(Scenario.self, from: JSONSerialization.data(withJSONObject: json))
     #expect(read == scenario && read.safety == .quorum && read.faults[0].trigger == nil)
     scenario.election = .bully
-    json["strategy"] = "bully"
+    json["election"] = "bully"
     let other = try JSONDecoder().decode(Scenario.self, from: JSONSerialization.data(withJSONObject: json))
     #expect(other == scenario && other.safety == .unsafe)
   }

@@ -17,7 +17,7 @@ enum Drawing {
   static let colours = 8
 
   static func lines(_ lines: [Plot.Line], x: Plot.Axis, y: Plot.Axis, named title: String) -> String {
-    let (left, right, top, height) = (64.0, 16.0, 12.0, 300.0)
+    let (left, right, top, height) = (64.0, 40.0, 12.0, 300.0)
     let points = lines.flatMap(\.points)
     let across = Scale(points.map(\.x), x)
     let up = Scale(points.flatMap { [$0.y] + ($0.interval.map { [$0.lowerBound, $0.upperBound] } ?? []) }, y)
@@ -26,11 +26,11 @@ enum Drawing {
     var parts: [String] = []
     for tick in up.ticks {
       parts.append(rule(left, py(tick), width - right, py(tick), "grid"))
-      parts.append(text(left - 8, py(tick) + 4, Figure.text(tick, significant: 3), "end"))
+      parts.append(text(left - 8, py(tick) + 4, Figure.plain(tick), "end"))
     }
     for tick in across.ticks {
       parts.append(rule(px(tick), top + height, px(tick), top + height + 4, "axis"))
-      parts.append(text(px(tick), top + height + 18, Figure.text(tick, significant: 3), "middle"))
+      parts.append(text(px(tick), top + height + 18, Figure.plain(tick), "middle"))
     }
     parts.append(rule(left, top + height, width - right, top + height, "axis"))
     parts.append(text((left + width - right) / 2, top + height + 38, x.label, "middle", "label"))
@@ -97,7 +97,7 @@ enum Drawing {
     var parts: [String] = []
     for tick in scale.ticks {
       parts.append(rule(px(tick), top, px(tick), top + height, "grid"))
-      parts.append(text(px(tick), top + height + 18, Figure.text(tick, significant: 3), "middle"))
+      parts.append(text(px(tick), top + height + 18, Figure.plain(tick), "middle"))
     }
     for (index, bar) in bars.enumerated() {
       let y = top + pitch * Double(index)

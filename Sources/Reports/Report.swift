@@ -70,13 +70,19 @@ public struct Report: Hashable, Sendable {
     let head = table.columns.map { "<th scope=\"col\">\(escaped($0))</th>" }.joined()
     let rows = table.rows.map { row in
       let cells = row.enumerated().map { column, cell in
-        column == 0 ? "<th scope=\"row\">\(escaped(cell))</th>" : "<td>\(escaped(cell))</td>"
+        column == 0 ? "<th scope=\"row\">\(escaped(cell))</th>" : "<td>\(html(cell: cell))</td>"
       }
       return "<tr>\(cells.joined())</tr>\n"
     }
     return
-      "<figure>\(caption(table.title, table.note))<div class=\"wide\"><table>\n<thead><tr>\(head)</tr></thead>\n<tbody>\n"
+      "<figure>\(caption(table.title, table.note))<div class=\"wide\"><table\(table.isProse ? " class=\"prose\"" : "")>\n<thead><tr>\(head)</tr></thead>\n<tbody>\n"
       + rows.joined() + "</tbody>\n</table></div></figure>\n"
+  }
+
+  /// An interval in brackets goes below its figure.
+  private static func html(cell: String) -> String {
+    guard cell.hasSuffix("]"), let bracket = cell.firstIndex(of: "[") else { return escaped(cell) }
+    return escaped(String(cell[..<bracket])) + "<small>\(escaped(String(cell[bracket...])))</small>"
   }
 
   private static func html(_ plot: Plot) -> String {
@@ -98,7 +104,7 @@ enum PageStyle {
     @media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --soft: #a3acb5; --rule: #363d44; --paper: #15181b; --band: #1e2327; --mark: #ff8a80;
       --c0: #4aa8e0; --c1: #ff8f4d; --c2: #2cc79b; --c3: #e6a3cb; --c4: #e0b84c; --c5: #8fd0f5; --c6: #b394d6; --c7: #bbb; } }
     body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
-    main { max-width: 54rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
+    main { max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
     h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; text-wrap: balance; }
     h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; }
     .lead { color: var(--soft); font-size: 1.06rem; margin: .4rem 0; }
@@ -109,8 +115,9 @@ enum PageStyle {
     figcaption strong { color: var(--ink); }
     .wide { overflow-x: auto; }
     table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
-    th, td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: bottom; }
-    tbody td, tbody th { white-space: nowrap; }
+    th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: bottom; }
+    td small { display: block; color: var(--soft); white-space: nowrap; }
+    .prose td { text-align: left; }
     thead th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--soft); }
     th:first-child { text-align: left; }
     tbody th { font-weight: 600; }

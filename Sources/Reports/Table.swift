@@ -6,6 +6,8 @@ public struct Table: Hashable, Sendable {
   public var note: String
   /// Names, units included.
   public var columns: [String]
+  /// Cells are sentences rather than figures.
+  public var isProse = false
   /// Each as long as ``columns``.
   public var rows: [[String]]
 
@@ -51,6 +53,14 @@ public enum Figure {
     return fixed(value, decimals: max(0, min(9, significant - 1 - size)))
   }
 
+  /// The same without zeros that say nothing, for prose and axes.
+  public static func plain(_ value: Double?, significant: Int = 3) -> String {
+    var figure = text(value, significant: significant)
+    guard figure.contains(".") else { return figure }
+    while figure.hasSuffix("0") { figure.removeLast() }
+    return figure.hasSuffix(".") ? String(figure.dropLast()) : figure
+  }
+
   /// With so many decimals.
   public static func fixed(_ value: Double, decimals: Int) -> String {
     var scale: Int64 = 1
@@ -65,6 +75,6 @@ public enum Figure {
 
   /// 0…1 as per cent.
   public static func percent(_ share: Double?, significant: Int = 2) -> String {
-    share.map { $0.isFinite ? text($0 * 100, significant: significant) + " %" : "–" } ?? "–"
+    share.map { $0.isFinite ? plain($0 * 100, significant: significant) + " %" : "–" } ?? "–"
   }
 }

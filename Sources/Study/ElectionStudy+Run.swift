@@ -40,6 +40,7 @@ extension ElectionStudy {
 
   private func setup(_ experiment: Experiment) -> Table {
     var table = Table(columns: ["what", "how"])
+    table.isProse = true
     table.add([
       "repetitions",
       "\(experiment.runs) of each strategy, all strategies on the same machines, distances, faults and requests",
@@ -48,25 +49,25 @@ extension ElectionStudy {
     table.add(["distances", topology.told])
     table.add([
       "weather",
-      "\(Figure.percent(weather.loss)) of datagrams lost, up to \(Figure.text(weather.jitter)) ms of jitter, \(Figure.percent(weather.duplication)) doubled, \(Figure.percent(weather.reordering)) overtaken",
+      "\(Figure.percent(weather.loss)) of datagrams lost, up to \(Figure.plain(weather.jitter)) ms of jitter, \(Figure.percent(weather.duplication)) doubled, \(Figure.percent(weather.reordering)) overtaken",
     ])
     let asked =
-      load.rate.map { "a Poisson process of \(Figure.text($0)) a second" } ?? "\(load.times.count) at given times"
+      load.rate.map { "a Poisson process of \(Figure.plain($0)) a second" } ?? "\(load.times.count) at given times"
     table.add([
       "requests",
-      "\(asked) for \(Figure.text(lasts)) s, after \(Figure.text(warmup)) s of warming up; \(load.sources) sources of \(Figure.text(load.length)) s, chosen by Zipf's law with exponent \(Figure.text(load.popularity))",
+      "\(asked) for \(Figure.plain(lasts)) s, after \(Figure.plain(warmup)) s of warming up; \(load.sources) sources of \(Figure.plain(load.length)) s, chosen by Zipf's law with exponent \(Figure.plain(load.popularity))",
     ])
     for trouble in faults {
       table.add([
         trouble.what.rawValue,
-        "\(Figure.percent(trouble.share)) struck, after \(Figure.text(trouble.at)) s, for \(Figure.text(trouble.lasts)) s",
+        "\(Figure.percent(trouble.share)) struck, after \(Figure.plain(trouble.at)) s, for \(Figure.plain(trouble.lasts)) s",
       ])
     }
     switch churn {
     case .poisson(let rate, let session, let crashing):
       table.add([
         "churn",
-        "newcomers by a Poisson process of \(Figure.text(rate)) a second, staying \(Figure.text(session)) s in the mean; \(Figure.percent(crashing)) crash, the others leave",
+        "newcomers by a Poisson process of \(Figure.plain(rate)) a second, staying \(Figure.plain(session)) s in the mean; \(Figure.percent(crashing)) crash, the others leave",
       ])
     case .trace(let trace): table.add(["churn", "\(trace.machines.count) machines come and go as a trace tells"])
     case nil: break
@@ -74,7 +75,7 @@ extension ElectionStudy {
     for storm in storms {
       table.add([
         "join storm",
-        "\(storm.count) newcomers within \(Figure.text(storm.within)) s, after \(Figure.text(storm.at)) s",
+        "\(storm.count) newcomers within \(Figure.plain(storm.within)) s, after \(Figure.plain(storm.at)) s",
       ])
     }
     if attackers > 0 {
@@ -141,7 +142,7 @@ extension ElectionStudy {
 extension Topology {
   /// For people.
   var told: String {
-    func ms(_ value: Double) -> String { "\(Figure.text(value)) ms" }
+    func ms(_ value: Double) -> String { "\(Figure.plain(value)) ms" }
     return switch self {
     case .plane(let side, let least):
       "points on a square whose side is crossed in \(ms(side)) one way, every path at least \(ms(least))"

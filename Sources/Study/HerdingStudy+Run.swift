@@ -193,7 +193,7 @@ extension HerdingStudy {
     var freshest: [Policy: Double] = [:]
     var stalest: [Policy: Double] = [:]
     for age in ages.sorted() {
-      var row = [Figure.text(age)]
+      var row = [Figure.plain(age)]
       for (index, policy) in policies.enumerated() {
         guard let cell = cells.firstIndex(where: { $0 == (age, policy) }) else { continue }
         let mine = values(cell)
@@ -266,7 +266,7 @@ extension HerdingStudy {
     let newest = ages.min() ?? 0
     for (policy, known, what) in [
       (Policy.random, 1 / (1 - load), "an M/M/1 queue"),
-      (Policy.two, two, "infinitely many servers, a board never old (here: renewed every \(Figure.text(newest)))"),
+      (Policy.two, two, "infinitely many servers, a board never old (here: renewed every \(Figure.plain(newest)))"),
     ] {
       guard let measured = fresh[policy] else { continue }
       table.add([

@@ -157,7 +157,7 @@ extension LeaderFailureStudy {
     var table = Table(
       title: "Downtime after a leader's crash, by the spread of timeouts",
       note:
-        "Milliseconds. Deviation: ours less the published figure, by it. A trial without a leader after \(Figure.text(patience)) s counts as that long.",
+        "Milliseconds. Deviation: ours less the published figure, by it. A trial without a leader after \(Figure.plain(patience)) s counts as that long.",
       columns: ["timeouts (ms)", "trials", "median [95 %]", "p99", "worst", "> 10 s", "published", "deviation"])
     var runs = Table(columns: ["protocol", "spread_ms", "trial", "downtime_ms"])
     var summary = Table(columns: ["protocol", "spread_ms", "metric", "value", "low", "high", "count"])
@@ -194,14 +194,14 @@ extension LeaderFailureStudy {
     }
     for (index, spread) in spreads.enumerated() {
       let values = downtimes[index].map { ($0 ?? patience) * 1_000 }
-      let (median, row) = put("raft", Figure.text(spread * 1_000), values)
+      let (median, row) = put("raft", Figure.plain(spread * 1_000), values)
       let known = published(spread)
       var deviation = "–"
       for (ours, theirs) in [(median.value, known?.median), (values.max(), known?.worst)] {
         if let ours, let theirs {
           deviation = Figure.percent((ours - theirs) / theirs)
           report.answers.append(
-            "Raft with a spread of \(Figure.text(spread * 1_000)) ms: \(Figure.text(ours)) ms here, \(Figure.text(theirs)) ms published (\(deviation))."
+            "Raft with a spread of \(Figure.plain(spread * 1_000)) ms: \(Figure.text(ours)) ms here, \(Figure.text(theirs)) ms published (\(deviation))."
           )
         }
       }
@@ -211,18 +211,18 @@ extension LeaderFailureStudy {
           "Without any spread \(long) of \(values.count) trials took longer than 10 s, as published.")
         if known != nil { deviation = long * 2 > values.count ? "agrees" : "differs" }
       }
-      let (low, high) = (Figure.text(timeout * 1_000), Figure.text((timeout + spread) * 1_000))
+      let (low, high) = (Figure.plain(timeout * 1_000), Figure.plain((timeout + spread) * 1_000))
       table.add(["raft \(low)–\(high)"] + row + [known?.text ?? "–", deviation])
     }
     var second = Table(
       title: "The same where a candidate writes its own vote before it asks",
       note:
-        "Then it takes \(Figure.text(disk * 1_000)) ms more until the others hear of it, in which they lose patience too: votes split far more often. Milliseconds.",
+        "Then it takes \(Figure.plain(disk * 1_000)) ms more until the others hear of it, in which they lose patience too: votes split far more often. Milliseconds.",
       columns: ["timeouts (ms)", "trials", "median [95 %]", "p99", "worst", "> 10 s"])
     for (index, spread) in spreads.enumerated() {
       let values = writingFirst[index].map { ($0 ?? patience) * 1_000 }
-      let row = put("raft, writing first", Figure.text(spread * 1_000), values).row
-      second.add(["raft \(Figure.text(timeout * 1_000))–\(Figure.text((timeout + spread) * 1_000))"] + row)
+      let row = put("raft, writing first", Figure.plain(spread * 1_000), values).row
+      second.add(["raft \(Figure.plain(timeout * 1_000))–\(Figure.plain((timeout + spread) * 1_000))"] + row)
     }
     let gaps = trials.flatMap { $0.rows.flatMap(\.gaps) }.map { $0 * 1_000 }
     if !gaps.isEmpty {
@@ -251,7 +251,7 @@ extension LeaderFailureStudy {
         ])
     ]
     report.notes = [
-      "Raft: \(servers) servers; one way \(Figure.text(oneWay * 1_000)) ms and up to \(Figure.text(jitter * 1_000)) ms more, \(Figure.text(disk * 1_000)) ms to write a vote: a broadcast time of some \(Figure.text((2 * oneWay + jitter + disk) * 1_000)) ms (the paper: roughly 15). The paper does not say how its 15 ms divide between network and disk, nor whether a candidate writes its vote before it asks. The first table lets a candidate ask while it writes, and its division is chosen so that the published median at 5 ms comes out; the other two published figures are then what they are.",
+      "Raft: \(servers) servers; one way \(Figure.plain(oneWay * 1_000)) ms and up to \(Figure.plain(jitter * 1_000)) ms more, \(Figure.plain(disk * 1_000)) ms to write a vote: a broadcast time of some \(Figure.plain((2 * oneWay + jitter + disk) * 1_000)) ms (the paper: roughly 15). The paper does not say how its 15 ms divide between network and disk, nor whether a candidate writes its vote before it asks. The first table lets a candidate ask while it writes, and its division is chosen so that the published median at 5 ms comes out; the other two published figures are then what they are.",
       "As in the paper, the leader sends a heartbeat to all at once and crashes uniformly within its heartbeat interval, half the shortest timeout; the logs differ in length, so that not everybody can be elected (§5.4.1). The paper's servers were processes on a real network; these are values on a virtual clock.",
       "The classes of safety differ. Raft: at most one leader a term as long as members only crash. Ours: with up to ⌊(k−1)/3⌋ of the electors lying.",
     ]

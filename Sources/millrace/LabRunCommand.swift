@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Lab
+import Portal
 import Reports
 import Study
 
@@ -59,7 +60,8 @@ struct RunCommand: AsyncParsableCommand {
     }
     let scenario: Scenario
     do {
-      scenario = try JSONDecoder().decode(Scenario.self, from: Data(contentsOf: URL(filePath: file)))
+      // As `--scenario` prints it and as a trace has it: both forms of names are read.
+      scenario = try PortalJSON.decode(Scenario.self, from: Data(contentsOf: URL(filePath: file)))
     } catch { throw Refusal("\(file): \(error)") }
     try LabRun.play(scenario, trace: trace, json: json)
   }

@@ -10,7 +10,8 @@ import Testing
     #expect(
       Figure.text(-0.5) == "-0.500" && Figure.text(nil) == "–" && Figure.text(.nan) == "–" && Figure.text(0) == "0")
     #expect(Figure.fixed(9.996, decimals: 2) == "10.00" && Figure.fixed(-0.001, decimals: 2) == "0.00")
-    #expect(Figure.percent(0.0034) == "0.34 %")
+    #expect(Figure.percent(0.0034) == "0.34 %" && Figure.percent(0.05) == "5 %")
+    #expect(Figure.plain(5.0) == "5" && Figure.plain(0.25) == "0.25" && Figure.plain(1_200) == "1200")
   }
 
   @Test("a table is read back by a reader of CSV, whatever stands in it")
@@ -49,7 +50,8 @@ import Testing
     report.again = ["millrace lab run x.yaml"]
     report.sections = [
       Report.Section(
-        "Section", text: ["t"], tables: [Table(title: "T", columns: ["name", "ms"], rows: [["<script>", "1"]])],
+        "Section", text: ["t"],
+        tables: [Table(title: "T", columns: ["name", "ms"], rows: [["<script>", "1 [0, 2]"]])],
         plots: [
           Plot(
             title: "L",
@@ -65,7 +67,9 @@ import Testing
     ]
     let html = report.html
     #expect(!html.contains("<script") && html.contains("&lt;script&gt;") && !html.contains("http"))
-    #expect(html.contains("<svg") && html.contains("class=\"mark\"") && html.contains("published"))
+    #expect(
+      html.contains("<svg") && html.contains("class=\"mark\"") && html.contains("1 <small>[0, 2]</small>")
+        && html.contains("published"))
     // Everything that is opened is closed, in order; the head's three empty elements apart.
     var open: [String] = []
     for match in html.matches(of: #/<(/?)([a-z0-9]+)[^>]*?(/?)>/#) {

@@ -80,7 +80,7 @@ import Testing
       findings.summary.rows.first { $0[1] == spread && $0[2] == "p50_ms" }.flatMap { Double($0[3]) }
     }
     #expect(try #require(median("0")) > 10_000)
-    #expect((150...400).contains(try #require(median("5.00"))))
+    #expect((150...400).contains(try #require(median("5"))))
     #expect(try #require(median("150")) < 300)
     #expect(try #require(median("-")) > 1_500)
   }

@@ -134,6 +134,7 @@ public final class Simulation {
   /// - Parameter progress: is told the simulated seconds now and then.
   public func run(progress: ((Double) -> Void)? = nil) -> Outcome {
     let end = Instant.seconds(scenario.endsAt)
+    writer?.write(.scenario(scenario))
     var steps: UInt64 = 0
     var steadily = 0
     while let (at, order, next) = queue.pop(notAfter: end) {
@@ -153,7 +154,9 @@ public final class Simulation {
     }
     if findings.isEmpty || !stopsAtFirst, !isSettled, !scenario.economy.uncheckedForSpeed { demandProgress() }
     counts.happenings = steps
-    return outcome()
+    let outcome = outcome()
+    writer?.write(.outcome(outcome))
+    return outcome
   }
 
   private func happen(_ next: Happening, _ order: UInt64) {

@@ -38,7 +38,7 @@ def five(media):
     """Five peers that can do everything; the first shares the sources. Tests that kill take `overlay` instead."""
     with Overlay() as made:
         for number, name in enumerate(('alpha', 'bravo', 'charlie', 'delta', 'echo'), 1):
-            made.add(name, f'127.0.0.{number}', slots=12, **({'share': str(media)} if number == 1 else {}))
+            made.add(name, f'127.0.0.{number}', slots=12, trace='trace.jsonl', **({'share': str(media)} if number == 1 else {}))
         yield made.start()
 
 

@@ -17,6 +17,8 @@ struct Room {
   var resources: [Resource] = []
   var exclude: [String] = []
   var tested = true
+  /// What its tests use besides.
+  var testedWith: [String] = []
 }
 
 let collections = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
@@ -36,7 +38,8 @@ let rooms = [
   // L2: pure, siblings do not see each other except where shown
   Room(name: "Membership", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   Room(name: "Measurements", below: ["Base", "Identity", "Vocabulary", "Wire"]),
-  Room(name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire"]),
+  Room(name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire"], testedWith: ["Evidence"]),
+  Room(name: "Evidence", below: ["Base", "Identity", "Vocabulary", "Wire", "Elections"]),
   Room(name: "Rivals", below: ["Base", "Identity", "Vocabulary", "Wire", "Elections"]),
   Room(name: "Composition", below: ["Base", "Identity", "Vocabulary", "Wire"], products: [yams]),
   Room(name: "Placement", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition"]),
@@ -46,8 +49,8 @@ let rooms = [
   Room(
     name: "Core",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Rivals", "Composition",
-      "Placement", "Sessions", "Streams",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Evidence", "Rivals",
+      "Composition", "Placement", "Sessions", "Streams",
     ]),
   // L4
   Room(
@@ -71,8 +74,8 @@ let rooms = [
   Room(
     name: "Lab",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Composition", "Sessions",
-      "Streams", "Core",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Evidence", "Composition",
+      "Sessions", "Streams", "Core",
     ]),
   Room(name: "Reports", below: ["Base"]),
   Room(
@@ -86,11 +89,8 @@ let rooms = [
   Room(
     name: "Runtime",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Rivals", "Composition",
-      "Sessions",
-      "Streams",
-      "Core", "Transport",
-      "Store", "Portal",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Evidence", "Rivals",
+      "Composition", "Sessions", "Streams", "Core", "Transport", "Store", "Portal",
     ],
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),
   Room(
@@ -115,17 +115,18 @@ let systemLibraries: [Target] = [
 
 // MARK: - Which rooms to build
 
+let asked = Context.environment["MILLRACE_ROOMS"].map { $0.split(separator: ",").map(String.init) }
+
 func closure(of names: [String]) -> Set<String> {
   var wanted = Set<String>()
   var open = names
   while let name = open.popLast() {
     guard wanted.insert(name).inserted, let room = rooms.first(where: { $0.name == name }) else { continue }
-    open += room.below
+    open += room.below + (asked?.contains(name) ?? true ? room.testedWith : [])
   }
   return wanted
 }
 
-let asked = Context.environment["MILLRACE_ROOMS"].map { $0.split(separator: ",").map(String.init) }
 let wanted = closure(of: asked ?? rooms.map(\.name))
 let tested = Set(asked ?? rooms.map(\.name))
 let built = rooms.filter { wanted.contains($0.name) }
@@ -151,7 +152,8 @@ func hasFolder(_ folder: String) -> Bool {
 let testTargets: [Target] = built.filter { $0.tested && tested.contains($0.name) && hasFiles("Tests/\($0.name)Tests") }
   .map { room in
     .testTarget(
-      name: room.name + "Tests", dependencies: [.target(name: room.name)] + dependencies(room),
+      name: room.name + "Tests",
+      dependencies: [.target(name: room.name)] + dependencies(room) + room.testedWith.map { .target(name: $0) },
       exclude: hasFolder("Tests/\(room.name)Tests/Golden") ? ["Golden"] : [], swiftSettings: settings)
   }
 

@@ -1,6 +1,7 @@
 import Base
 import Composition
 import Elections
+import Evidence
 import Identity
 import Placement
 import Rivals

@@ -88,7 +88,8 @@ public struct Succession: Hashable, Sendable {
 }
 
 extension Handover {
-  func verify(
+  /// Checks that a quorum of the old epoch's electors keeps the version that names the next electorate.
+  package func verify(
     by old: Electorate, of request: RequestID, in epoch: UInt32, using verified: inout VerifiedDigests
   ) throws(HandoverFault) {
     guard words.count >= old.quorum else { throw .noQuorum(found: words.count, needed: old.quorum) }

@@ -67,15 +67,12 @@ extension Ballots {
   /// The newest version that this peer keeps as an elector, in force or not.
   public func snapshot(of request: RequestID) -> Signed<Snapshot>? { ballots[request]?.record.accepted?.snapshot }
 
-  /// What proves the election to a third party: with the newest version in force and its certificate where this peer manages.
-  public func evidence(of request: RequestID) -> ElectionEvidence? {
-    guard let mandate = mandate(of: request) else { return nil }
-    let tenure = tenures[request]
-    let certificate = tenure?.proposal.flatMap { proposal in
-      proposal.isAccepted ? (proposal.snapshot, proposal.answers.values.map(\.statement)) : nil
-    }
-    return ElectionEvidence(
-      mandate: mandate, snapshot: certificate?.0, acknowledgements: certificate?.1 ?? [],
-      order: ballots[request]?.record.orderEvidence ?? [])
+  /// At the manager: the version in force with the quorum's words for it; nil elsewhere, and before the first.
+  public func certificate(of request: RequestID) -> (snapshot: Signed<Snapshot>, words: [Signed<Acknowledgement>])? {
+    guard let proposal = tenures[request]?.proposal, proposal.isAccepted else { return nil }
+    return (proposal.snapshot, proposal.answers.values.map(\.statement))
   }
+
+  /// What the order of candidates follows from; empty for the default order, and where this peer was not told.
+  public func orderEvidence(of request: RequestID) -> [SignedEnvelope] { ballots[request]?.record.orderEvidence ?? [] }
 }

@@ -2,6 +2,7 @@ import Base
 import Composition
 import Core
 import Elections
+import Evidence
 import Foundation
 import Identity
 import Measurements

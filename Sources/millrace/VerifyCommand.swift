@@ -25,8 +25,8 @@ struct VerifyCommand: AsyncParsableCommand {
   func run() async throws {
     // Where no quorum elected there is no mandate: what was signed is looked at, and nothing of it is a proof.
     if let claim = ClaimEvidence(file: evidence) { return try tell(claim) }
-    let check: Evidence.Outcome
-    do { check = try Evidence.check(evidence, roster: roster) } catch { throw Refusal(error) }
+    let check: EvidenceFile.Outcome
+    do { check = try EvidenceFile.check(evidence, roster: roster) } catch { throw Refusal(error) }
     if json {
       let findings = check.findings.map { Verdict.Finding(part: $0.part, problem: $0.problem) }
       try Print.json(

@@ -6,14 +6,15 @@
 """
 import os, pathlib, re, subprocess, sys, tempfile
 
-PURE = ['Base', 'Identity', 'Vocabulary', 'Wire', 'Membership', 'Measurements', 'Elections', 'Rivals', 'Composition', 'Placement',
-        'Sessions', 'Streams', 'Core']
+PURE = ['Base', 'Identity', 'Vocabulary', 'Wire', 'Membership', 'Measurements', 'Elections', 'Evidence', 'Rivals', 'Composition',
+        'Placement', 'Sessions', 'Streams', 'Core']
 LAYERS = [['Base', 'CSodium', 'CFFmpeg', 'COpus'], ['Identity', 'Vocabulary', 'Wire'],
-          ['Membership', 'Measurements', 'Elections', 'Rivals', 'Composition', 'Placement', 'Sessions', 'Streams'], ['Core'],
+          ['Membership', 'Measurements', 'Elections', 'Evidence', 'Rivals', 'Composition', 'Placement', 'Sessions', 'Streams'],
+          ['Core'],
           ['Transport', 'Media', 'Store', 'Portal', 'Lab', 'Reports', 'Study'], ['Runtime', 'millrace', 'millrace-worker']]
 SIDEWAYS = {('Identity', 'Base'), ('Vocabulary', 'Identity'), ('Wire', 'Identity'), ('Wire', 'Vocabulary'),
             ('Placement', 'Composition'), ('Sessions', 'Composition'), ('Sessions', 'Placement'), ('Sessions', 'Elections'),
-            ('Rivals', 'Elections'),
+            ('Evidence', 'Elections'), ('Rivals', 'Elections'),
             ('Study', 'Lab'), ('Study', 'Reports'), ('millrace', 'Runtime')}
 BANNED = ['ContinuousClock', 'SuspendingClock', 'Date(', 'Task {', 'Task.detached', '.random(', 'shuffled()', 'randomElement(',
           'SystemRandomNumberGenerator', 'DispatchQueue', 'Thread(']

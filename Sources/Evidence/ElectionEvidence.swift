@@ -1,4 +1,5 @@
 import Base
+import Elections
 import Foundation
 import Identity
 import Vocabulary
@@ -58,6 +59,11 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     public var epoch: UInt32
     /// From 1.
     public var number: UInt32
+    /// See the properties.
+    public init(epoch: UInt32, number: UInt32) {
+      self.epoch = epoch
+      self.number = number
+    }
   }
 
   /// A signed statement of another room: only its signature and signer are checked here.
@@ -122,6 +128,17 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     // Strings and numbers only: nothing here can fail to encode.
     return (try? encoder.encode(self)) ?? Data()
+  }
+}
+
+extension Ballots {
+  /// What proves the election to a third party: with the newest version in force and its certificate where this peer manages.
+  public func evidence(of request: RequestID) -> ElectionEvidence? {
+    guard let mandate = mandate(of: request) else { return nil }
+    let certificate = certificate(of: request)
+    return ElectionEvidence(
+      mandate: mandate, snapshot: certificate?.snapshot, acknowledgements: certificate?.words ?? [],
+      order: orderEvidence(of: request))
   }
 }
 

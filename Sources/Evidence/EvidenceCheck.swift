@@ -1,4 +1,5 @@
 import Base
+import Elections
 import Foundation
 import Identity
 import Vocabulary

@@ -1,10 +1,11 @@
 import Elections
+import Evidence
 import Foundation
 import Identity
 import Portal
 
 /// Checks a mandate and its assignments offline, from signatures alone: `millrace verify`.
-public enum Evidence {
+public enum EvidenceFile {
   /// The portal's whole answer, of which only this is signed.
   private struct Answer: Decodable { let evidence: JSONValue }
 

@@ -17,7 +17,7 @@ extension Node {
     for effect in effects {
       switch effect {
       case .send(let node, let message):
-        send(.with { $0.election = message.wire }, to: node)
+        send(.with { $0.election = withRecords(message) }, to: node)
       case .persist(let records, let rest): persist(records, rest)
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.ballots(timer), at: at))
       case .drawn(let draw, let envelope, let evidence): onDrawn(draw, envelope, evidence)
@@ -29,6 +29,8 @@ extension Node {
         manage(request, .recorded(version: UInt32(clamping: version), earlier: claims))
       case .proposalRefused(let request, _, let fault):
         event("snapshot.refused", request, "the electors were not asked: \(fault)")
+      case .renewed(let request, let mandate): onRenewed(request, mandate)
+      case .renewalKept(let request, let until): onRenewalKept(request, until: until)
       case .lost(let request, let reason): onLost(request, reason)
       case .frozen(let request):
         event(
@@ -40,6 +42,9 @@ extension Node {
       case .ended(let request): onServiceEnded(request)
       case .answeredByFirst(let request, let first):
         refuse(request, .election("this number was used for request \(RequestID(first.digest)) before"))
+      case .callFailed(let request, .refused(.implausible(let omitted, let reason), let by))
+      where callAgain(request, omitted: omitted, reason: reason, by: by):
+        break
       case .callFailed(let request, let failure):
         // Of a service that runs only its manager was sought: it will be again.
         if portal.called[request]?.running == nil || failure == .expired { refuse(request, .election("\(failure)")) }
@@ -56,7 +61,7 @@ extension Node {
       let key = Array(record.key.utf8)
       if let bytes = record.value {
         let until: WallTime =
-          if case .ballot(let ballot) = record { ballot.envelope.body.notAfter + Limits.clockSkew } else {
+          if case .ballot(let ballot) = record { ballot.notAfter + Limits.clockSkew } else {
             .distantFuture
           }
         writes.append(Record(kind: Node.electionKind, key: key, bytes: bytes, keepUntil: until))
@@ -79,7 +84,13 @@ extension Node {
   }
 
   mutating func onElection(_ wire: WireElectionMessage, from sender: NodeID) throws(InvalidMessage) {
-    ballot(.received(from: sender, try ElectionMessage(validating: wire, using: &verified)))
+    let message = try ElectionMessage(validating: wire, using: &verified)
+    if case .refusal(let request, .implausible(let omitted, let reason)) = message {
+      try learnOmitted(wire.refusal, from: sender, omitted, reason, of: request)
+    }
+    ballot(.received(from: sender, message))
+    // After it was acted on: what it proves counts from the next on.
+    fraud(.heard(message))
   }
 
   // MARK: - Judging mandates
@@ -91,7 +102,7 @@ extension Node {
         Elections.MemberView.Member(
           id: member.node, knownSince: member.node == id ? .zero : member.knownSince,
           roundTrip: member.node == id ? .zero : member.roundTrip.map { Duration.fromSeconds($0 / 1_000) })
-      })
+      }, ignoring: frauds.ignored)
   }
 
   /// What the desk asks of its peer.
@@ -106,7 +117,7 @@ extension Node {
           let mandate = try Warrant(validating: bytes, using: &verified)
           try mandate.verify(for: request, in: term, own: own, wall: wall, view: view, at: now, using: &verified)
           return .success(
-            VerifiedMandate(manager: mandate.manager, digest: mandate.digest, notAfter: mandate.envelope.body.notAfter))
+            VerifiedMandate(manager: mandate.manager, digest: mandate.digest, notAfter: mandate.notAfter))
         } catch let fault as WarrantFault {
           switch fault {
           case .mandate(.implausibleElectorate): return .failure(.implausible("\(fault)"))

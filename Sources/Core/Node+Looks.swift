@@ -20,6 +20,8 @@ package enum Defect: String, CaseIterable, Sendable {
   case effectiveBeforeQuorum
   /// The same, but only once the electorate has changed: seen where electors die and the survivors are cut off from each other.
   case effectiveBeforeQuorumAfterHandover
+  /// A lost store votes in elections that began before.
+  case lostStoreForgotten
   /// An input socket acknowledges what came before anything was made of it.
   case acknowledgedOnReceipt
 }
@@ -32,6 +34,7 @@ extension Node {
     case .quorumOffByOne: ballots.defect = .quorumOffByOne
     case .effectiveBeforeQuorum: ballots.defect = .effectiveBeforeQuorum
     case .effectiveBeforeQuorumAfterHandover: ballots.defect = .effectiveBeforeQuorumAfterHandover
+    case .lostStoreForgotten: ballots.defect = .lostStoreForgotten
     case .fenceRemoved: desk.isFenceRemoved = true
     case .acknowledgedOnReceipt: streams.acknowledgesOnReceipt = true
     }
@@ -54,6 +57,9 @@ extension Node {
   package func state(of request: RequestID) -> (state: String, problem: String)? {
     knownServices[request].map { ($0.state, $0.problem) }
   }
+
+  /// The next envelopes bear later counters: what a portal that grinds may choose.
+  package mutating func skipCounters(_ count: UInt64) { portal.counter += count }
 
   // MARK: - As a manager
 
@@ -105,8 +111,9 @@ extension Node {
       ("idempotency keys", portal.keys.count, 4 * Limits.submissions),
       ("known services", knownServices.count, Limits.knownServices),
       ("inquiries", inquiries.open.count, 1_024),
-      ("ballots", ballots.kept, Limits.ballots), ("contests", contests.kept, Limits.ballots),
-      ("calls", ballots.waitingCalls, Limits.calls),
+      ("contests", contests.kept, Limits.ballots),
+      ("ballots", ballots.kept.live, Limits.ballots), ("tombstones", ballots.kept.tombstones, Limits.tombstones),
+      ("proofs of fraud", frauds.proofs.count, Limits.frauds), ("calls", ballots.waitingCalls, Limits.calls),
       ("managed services", director.services.count, Limits.services),
       ("manager's notes", notes.count, Limits.services), ("dossiers", desk.remembered, Limits.dossiers),
       ("addresses", addresses.count, Limits.members), ("unwritten records", waiting.count, Limits.unwritten),

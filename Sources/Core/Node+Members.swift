@@ -48,6 +48,7 @@ extension Node {
     perform(members.handle(.exchange(updates, isAnswer: exchange.isAnswer, from: sender), at: now, using: &random))
     // Views and boards go together: a newcomer can place at once.
     if exchange.isAnswer { sendBoard(to: sender, isAnswer: false) }
+    if exchange.isAnswer { fraud(.meets(sender)) }
   }
 
   mutating func onExchange(_ exchange: WireMeasurementExchange, from sender: NodeID) throws(InvalidMessage) {
@@ -155,6 +156,8 @@ extension Node {
     board(.own(ownState))
     expireSubmissions()
     expireInquiries()
+    renewWatched()
+    fraud(.housekeeping)
     keepHouse(by: now + Limits.housekeeping)
   }
 

@@ -49,6 +49,12 @@ struct PortalBook: Sendable {
     var ending: [ClientToken] = []
     /// Nobody wants it any more: every manager is told so until it is over. A wish can die with the manager that it was sent to.
     var isUnwanted = false
+    /// What the node that shares the source says of it.
+    var source: Signed<SourceStatement>?
+    /// Times that the electors were called again with an electorate that they find plausible.
+    var recalls = 0
+    /// The newest renewal, when it was told last, and whether a quorum keeps it.
+    var renewal: (word: Signed<Renewal>, told: Instant, isKept: Bool)?
     /// The newest phase that was told as an event here.
     var toldState = ""
   }
@@ -133,7 +139,7 @@ extension Node {
   }
 
   /// Signs an envelope for the client and calls the electors.
-  private mutating func call(_ token: UInt64, _ source: Signed<SourceStatement>) {
+  mutating func call(_ token: UInt64, _ source: Signed<SourceStatement>) {
     guard var submission = portal.resolving.removeValue(forKey: token) else { return }
     do throws(BuildError) {
       let graph = try GraphBuilder.graph(for: submission.request, on: source.body.source, catalogue: catalogue)
@@ -150,10 +156,11 @@ extension Node {
       request: submission.request.canonicalBytes, source: source,
       client: submission.place ?? members.estimator.coordinate, clientExtra: submission.extra)
     guard let electorate = memberView.electorate(for: source.body.source.key) else { return }
+    submission.source = source
     portal.counter += 1
     let envelope = Envelope(
       document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate,
-      portal: id, issued: wall, notAfter: wall + Limits.requestLife)
+      portal: id, issued: wall, notAfter: wall + settings.requestLife)
     order(envelope, of: submission, token)
   }
 
@@ -353,8 +360,8 @@ extension Node {
 extension Limits {
   /// Between two questions after a silent manager.
   public static let seeking = Duration.seconds(5)
-  /// What a portal lets a request be valid for: a long evening; a longer service is asked for again.
-  public static let requestLife = Duration.seconds(12 * 3600)
+  /// What a portal lets a request be valid for: while somebody watches it renews it at half of that. Electors remember what has ended no longer.
+  public static let requestLife = Duration.seconds(3600)
   /// A service that none of its clients reads is ended after this.
   public static let clientAbsence = Duration.seconds(60)
   /// The same once one of its outputs has come to its end: the others were not wanted.

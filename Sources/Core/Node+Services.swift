@@ -31,7 +31,7 @@ extension Node {
         Double(service.request.latency ?? 0)
       } else { 0 }
     let order = ServiceOrder(
-      request: request, document: envelope.document, portal: envelope.portal, notAfter: envelope.notAfter,
+      request: request, document: envelope.document, portal: envelope.portal, notAfter: mandate.notAfter,
       latency: latency)
     let held = HeldMandate(term: mandate.term, digest: mandate.digest, bytes: mandate.encoded())
     event("election.won", request, "manages the request in term \(mandate.term)", [.init("term", "\(mandate.term)")])
@@ -146,7 +146,7 @@ extension Node {
       $0.stages = stageReports(of: manager)
       $0.sockets = socketReports(of: manager)
       if explanation {
-        $0.evidence = ballots.evidence(of: request)?.json() ?? .init()
+        $0.evidence = evidence(of: request)?.json() ?? .init()
         $0.explanation = note.explanation
         $0.assignments = manager.assignments.map { Signed($0, by: keys).envelope.wire }
       }

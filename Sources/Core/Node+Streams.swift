@@ -45,6 +45,7 @@ extension Node {
         event(
           "assignment.refused", request, "refused what \(sender.short)… asked: \(error)",
           [.init("error", error.code), .init("from", "\(sender)")])
+        if case .electorateImplausible = error, let request { explainImplausible(request, to: sender) }
       }
     }
   }

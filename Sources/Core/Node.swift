@@ -1,6 +1,7 @@
 import Base
 import Composition
 import Elections
+import Evidence
 import Identity
 import Measurements
 import Membership
@@ -21,7 +22,7 @@ public struct Node: Sendable {
   /// This peer.
   public let id: NodeID
   let keys: KeyPair
-  let settings: NodeSettings
+  var settings: NodeSettings
   let catalogue = Catalogue.standard
 
   // The rooms.
@@ -29,6 +30,7 @@ public struct Node: Sendable {
   var board: LoadBoard
   var ballots: Ballots
   var contests: Contests
+  var frauds: FraudBook
   var director = ServiceDirector()
   var desk: Desk
   var streams: StreamTable
@@ -45,6 +47,8 @@ public struct Node: Sendable {
   var knownServices: OrderedDictionary<RequestID, KnownService> = [:]
   var promised = Promised()
   var verified = VerifiedDigests()
+  /// The mandate that a manager shows with the message that the desk is being told.
+  var shownMandate: [UInt8] = []
   var nextToken: UInt64 = 0
   /// When sockets are next counted and what is stale ends; nil before the join.
   var housekeepingDue: Instant?
@@ -61,6 +65,7 @@ public struct Node: Sendable {
     case ballots([BallotEffect])
     case contests([ContestEffect])
     case desk([DeskEffect])
+    case nothing
   }
 
   /// - Parameters:
@@ -76,6 +81,7 @@ public struct Node: Sendable {
     sources = SourceBook(restoring: memory)
     ballots = Node.ballots(keys: keys, memory: memory, now: now, wall: wall)
     contests = Contests(keys: keys, strategy: settings.election, restoring: Node.contestRecords(memory))
+    frauds = FraudBook(node: keys.id, restoring: memory.records.compactMap { FraudRecord(restoring: $0) })
     desk = Desk(
       node: keys.id,
       capacity: Capacity(
@@ -166,8 +172,9 @@ public struct Node: Sendable {
       case .rival(let rival): contest(.received(from: sender, try ContestMessage(validating: rival, using: &verified)))
       case .session(let session):
         let checked = try SessionMessage(validating: session)
-        if checked.isForDesk { tellDesk(.message(checked, from: sender)) } else { manage(checked, from: sender) }
+        if checked.isForDesk { try direct(checked, from: sender) } else { manage(checked, from: sender) }
       case .stream(let message): try onStreamMessage(message, from: sender)
+      case .fraud(let word): fraud(.received(try FraudWord(validating: word, using: &verified), from: sender))
       case .hello, .helloAnswer, nil: throw InvalidMessage("LinkMessage.body", "not a message of an open link")
       }
     } catch {
@@ -213,6 +220,7 @@ public struct Node: Sendable {
     case .ballots(let rest): perform(rest)
     case .contests(let rest): perform(rest)
     case .desk(let rest): perform(rest)
+    case .nothing: break
     }
   }
 
@@ -234,16 +242,19 @@ public struct NodeSettings: Hashable, Sendable {
   /// How managers are found for requests that come in here. One without a quorum must be the same at every peer of the overlay: only
   /// there are its managers obeyed.
   public var election: ElectionStrategy
+  /// How long a request that comes in here is valid before it must be renewed, which its portal does while somebody watches.
+  public var requestLife: Duration
   /// See the properties.
   public init(
     address: PeerAddress, portal: String, offer: NodeOffer, identityIsNew: Bool,
-    election: ElectionStrategy = .rendezvous
+    election: ElectionStrategy = .rendezvous, requestLife: Duration = Limits.requestLife
   ) {
     self.address = address
     self.portal = portal
     self.offer = offer
     self.identityIsNew = identityIsNew
     self.election = election
+    self.requestLife = requestLife
   }
 }
 
@@ -253,6 +264,16 @@ public struct Memory: Hashable, Sendable {
   public var records: [Record]
   /// - Parameter records: all, by name.
   public init(records: [Record]) { self.records = records }
+
+  /// Drops what this peer promised as an elector, for a store that is not the one that was last written: one that a backup brought back
+  /// knows older promises than were made, and to vote by them would be fraud. With nothing left a new generation begins, which is barred
+  /// from all elections that began before. Fences and proofs of fraud stay: old ones do no harm.
+  /// - Returns: what was dropped.
+  public mutating func forgetPromises() -> [Record.Name] {
+    let stale = records.filter { $0.name.kind == Node.electionKind }.map(\.name)
+    records.removeAll { $0.name.kind == Node.electionKind }
+    return stale
+  }
 }
 
 extension Fence {

@@ -16,6 +16,8 @@ public enum BallotInput: Hashable, Sendable {
   case call(Signed<Envelope>, evidence: [SignedEnvelope] = [])
   /// This portal has lost sight of the manager that it follows: ask the electors who manages now, or whether it has ended.
   case seek(Signed<Envelope>)
+  /// This portal's client wants a request to last longer; its own word.
+  case renew(Signed<Renewal>)
   /// A message, checked by `ElectionMessage.init(validating:using:)`, from the peer that the link is bound to (or from this one).
   case received(from: NodeID, ElectionMessage)
   /// A timer set by ``BallotEffect/setTimer(_:at:)`` has come; stale ones are harmless.
@@ -56,6 +58,10 @@ public enum BallotEffect: Hashable, Sendable {
   case snapshotAccepted(RequestID, version: UInt64, sequence: UInt64, earlier: [EarlierClaim])
   /// A manager's version cannot be proposed.
   case proposalRefused(RequestID, version: UInt64, ProposalFault)
+  /// A quorum of electors keeps the client's renewal: the mandate, which carries it, is valid until then.
+  case renewed(RequestID, Mandate)
+  /// The same, at the portal that asked for it.
+  case renewalKept(RequestID, until: WallTime)
   /// This manager's mandate is over: stop acting for the request.
   case lost(RequestID, LossReason)
   /// Fewer than a quorum of electors answer this manager: no new version takes effect, what runs goes on.
@@ -140,6 +146,8 @@ public enum BallotFault: Hashable, Sendable {
   case notTheCandidate
   /// A vote for someone who does not stand in its term.
   case misdirectedVote
+  /// A renewal that is not the client's, or of another request.
+  case misdirectedRenewal
   /// A vote names a version that does not come with it, or another one.
   case snapshotMissing
   /// A mandate that does not hold.
@@ -150,6 +158,8 @@ public enum BallotFault: Hashable, Sendable {
   case otherGeneration
   /// Nothing is known of the request and the message does not explain it.
   case unknownRequest
+  /// There is a proof of fraud against it: it is not heard as an elector or manager.
+  case provenLiar
   /// The elector refused, for the counters.
   case refused(ElectionRefusal)
 }

@@ -8,6 +8,11 @@ struct PendingCall: Sendable {
   /// What the order of candidates follows from.
   var evidence: [SignedEnvelope] = []
   var state: State
+  /// The client's newest wish for more time, and the electors that keep it.
+  var renewal: Signed<Renewal>?
+  var renewedAt: OrderedSet<NodeID> = []
+  /// Until when the request is valid.
+  var notAfter: WallTime { envelope.notAfter(renewedBy: renewal) }
 
   enum State {
     /// Can become: following, or dropped after a failure.
@@ -30,7 +35,7 @@ extension Ballots {
   // MARK: On a client's request
 
   mutating func onClientCall(
-    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope], _ time: Moment
+    _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope], renewal: Signed<Renewal>? = nil, _ time: Moment
   ) -> [BallotEffect] {
     let request = envelope.request
     switch calls[request]?.state {
@@ -39,19 +44,21 @@ extension Ballots {
     case nil: break
     }
     guard calls.count < Limits.calls else { return [.callFailed(request, .tooMany)] }
-    guard envelope.body.notAfter >= time.wall else { return [.callFailed(request, .expired)] }
+    guard envelope.notAfter(renewedBy: renewal) >= time.wall else { return [.callFailed(request, .expired)] }
     calls[request] = PendingCall(
-      envelope: envelope, evidence: evidence, state: .calling(PendingCall.Attempt(begun: time.now)))
-    let end = time.now + (envelope.body.notAfter + Limits.clockSkew - time.wall) + .milliseconds(1)
+      envelope: envelope, evidence: evidence, state: .calling(PendingCall.Attempt(begun: time.now)), renewal: renewal)
     return envelope.body.electorate.members.map { .send($0, .call(envelope, wall: time.wall, evidence: evidence)) }
-      + [.setTimer(.call(request), at: time.now + repetition(of: envelope, 0)), .setTimer(.expiry(request), at: end)]
+      + [
+        .setTimer(.call(request), at: time.now + repetition(of: envelope, 0)),
+        expiryTimer(request, envelope.notAfter(renewedBy: renewal), time),
+      ]
   }
 
   /// Calls again for a request that it followed: the end notices may have passed it by.
   mutating func onSeek(_ envelope: Signed<Envelope>, _ time: Moment) -> [BallotEffect] {
-    let evidence = calls[envelope.request]?.evidence ?? []
-    if case .following = calls[envelope.request]?.state { calls[envelope.request] = nil }
-    return onClientCall(envelope, evidence, time)
+    let known = calls[envelope.request]
+    if case .following = known?.state { calls[envelope.request] = nil }
+    return onClientCall(envelope, known?.evidence ?? [], renewal: known?.renewal, time)
   }
 
   private func repetition(of envelope: Signed<Envelope>, _ count: Int) -> Duration {
@@ -81,6 +88,7 @@ extension Ballots {
   /// The manager's word, or an elector's: believed on its signatures, whoever brings it.
   mutating func onElected(_ mandate: Mandate, from sender: NodeID) -> [BallotEffect] {
     let request = mandate.request
+    guard !view.ignores(mandate.manager) else { return [.rejected(sender, .mandate(.provenLiar(mandate.manager)))] }
     var isNews = calls[request] != nil
     if case .following(let known) = calls[request]?.state, known.term >= mandate.term { isNews = false }
     let isOusted = tenures[request].map { $0.mandate.term < mandate.term } ?? false

@@ -37,15 +37,19 @@ extension Ballots {
   /// - Parameter isMandated: a quorum has found the request sound already.
   mutating func admit(
     _ envelope: Signed<Envelope>, _ evidence: [SignedEnvelope] = [], handovers: [Handover] = [],
-    isMandated: Bool = false, _ time: Moment
+    renewal: Signed<Renewal>? = nil, isMandated: Bool = false, _ time: Moment
   ) throws(ElectionRefusal) -> [BallotEffect] {
     let (request, body) = (envelope.request, envelope.body)
     guard ballots[request] == nil else { return [] }
     guard Succession(envelope, handovers).electorate.contains(node) else { throw .notAnElector }
-    guard body.notAfter + Limits.clockSkew >= time.wall else { throw .expired }
+    guard envelope.notAfter(renewedBy: renewal) + Limits.clockSkew >= time.wall else { throw .expired }
     guard body.issued <= time.wall + Limits.clockSkew else { throw .clockSkew(time.wall) }
-    if let lost = generation?.bornAfterLoss, body.issued <= lost + Limits.clockSkew { throw .lostStore }
-    guard ballots.count < Limits.ballots, requestsOfClient[envelope.client, default: 0] < Limits.ballotsPerClient else {
+    if let lost = generation?.bornAfterLoss, defect != .lostStoreForgotten, body.issued <= lost + Limits.clockSkew {
+      throw .lostStore
+    }
+    guard ballots.count - tombstones < Limits.ballots, tombstones < Limits.tombstones,
+      requestsOfClient[envelope.client, default: 0] < Limits.ballotsPerClient
+    else {
       throw .busy
     }
     if let contest = body.contest { throw .disorder("\(contest.rawValue) is no order under the quorum protocol") }
@@ -58,6 +62,7 @@ extension Ballots {
       do { try envelope.checkOrder(against: evidence, using: &verified) } catch { throw .disorder("\(error)") }
     }
     var ballot = Ballot(envelope, evidence: evidence)
+    if let renewal, envelope.isRenewed(by: renewal) { ballot.record.renewal = renewal }
     if !handovers.isEmpty { ballot.enter(handovers) }
     enter(ballot)
     return [expiryTimer(ballot, time)]
@@ -66,7 +71,8 @@ extension Ballots {
   // MARK: Voting
 
   /// Promises `term` and votes for its candidate: to the candidate with the newest version, from term 2 on to all others without.
-  mutating func castVote(_ request: RequestID, _ term: Term, _ time: Moment) -> [BallotEffect] {
+  mutating func castVote(_ request: RequestID, _ asked: Term, _ time: Moment) -> [BallotEffect] {
+    let term = skippingLiars(asked, request)
     guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0), ballot.electorate.contains(node),
       let candidate = ballot.candidate(in: term)
     else { return [] }
@@ -91,6 +97,17 @@ extension Ballots {
       effects.append(signedDecline(ballot, term, unwilling))
     }
     return effects
+  }
+
+  /// The next term whose candidate is no proven liar: its turn passes as if it had declined.
+  private func skippingLiars(_ asked: Term, _ request: RequestID) -> Term {
+    guard let ballot = ballots[request], !view.ignored.isEmpty else { return asked }
+    var term = asked
+    for _ in 0..<ballot.electorate.size {
+      guard let candidate = ballot.candidate(in: term), view.ignores(candidate) else { return term }
+      term = term.next
+    }
+    return asked
   }
 
   private func sendVote(_ ballot: Ballot) -> [BallotEffect] {

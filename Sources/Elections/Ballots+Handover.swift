@@ -70,7 +70,8 @@ extension Ballots {
     var effects: [BallotEffect] = []
     if ballots[request] == nil {
       do {
-        effects = try admit(envelope, handovers: handovers, isMandated: true, time)
+        effects = try admit(
+          envelope, handovers: handovers, renewal: newest.mandate.renewal, isMandated: true, time)
         try view.checkPlausibility(of: succession.electorate, for: envelope.body.source, at: time.now)
       } catch let error as Implausible {
         if let ballot = ballots.removeValue(forKey: request) { forget(ballot) }

@@ -50,11 +50,14 @@ extension Ballots {
       guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
       do { try shown.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
       do {
-        effects = try admit(shown.envelope, handovers: shown.succession.handovers, isMandated: true, time)
+        effects = try admit(
+          shown.envelope, handovers: shown.succession.handovers, renewal: shown.renewal, isMandated: true, time)
       } catch { return .refused([.send(sender, .refusal(request, error))]) }
       ballots[request]?.mandate = shown
       ballots[request]?.mandateIsVerified = true
     }
+    let renewed = keep(shown?.renewal, request)
+    if !renewed.isEmpty { effects.append(.persist(renewed, then: [])) }
     guard var ballot = ballots[request] else { return .refused([]) }
     guard !ballot.record.ended else { return .refused([.send(sender, .refusal(request, .ended))]) }
     if term.epoch < ballot.epoch { return .refused(pointOn(sender, ballot)) }
@@ -150,7 +153,7 @@ extension Ballots {
     var earlier: [EarlierClaim] = []
     for other in requestsOfSource[source] ?? [] where other != record.envelope.request {
       guard let ballot = ballots[other], !ballot.record.ended, let accepted = ballot.record.accepted,
-        !accepted.snapshot.body.isEnd, ballot.record.envelope.body.notAfter >= time.wall
+        !accepted.snapshot.body.isEnd, ballot.record.notAfter >= time.wall
       else { continue }
       for (claim, ordinal) in zip(accepted.snapshot.body.claims, ballot.record.claimOrdinals) {
         guard let own = mine[claim.stream], ordinal < own, earlier.count < Limits.earlierClaims else { continue }
@@ -179,8 +182,11 @@ extension Ballots {
 
   mutating func bury(_ request: RequestID, then rest: [BallotEffect] = []) -> [BallotEffect] {
     guard var ballot = ballots[request] else { return [] }
-    if !ballot.record.ended { discount(ballot.record.envelope.client) }
-    ballot.record.ended = true
+    if !ballot.record.ended {
+      discount(ballot.record.envelope.client)
+      tombstones += 1
+    }
+    ballot.record.bury()
     ballot.leaseUntil = nil
     ballot.deadline = nil
     ballots[request] = ballot

@@ -4,7 +4,12 @@ import Vocabulary
 
 /// A manager's time in office: from its mandate to a successor's, a decline, or the end.
 struct Tenure: Sendable {
-  let mandate: Mandate
+  /// Newer renewals go into it.
+  var mandate: Mandate
+  /// Electors that keep the mandate's renewal, since it was renewed in this tenure.
+  var renewalKeepers: Set<NodeID> = []
+  /// A quorum of them does.
+  var isRenewalInForce = true
   let electorate: Electorate
   /// When the newest heartbeat that each elector answered was sent.
   var renewed: OrderedDictionary<NodeID, Instant> = [:]
@@ -66,7 +71,7 @@ extension Ballots {
     guard votes.count >= quorum,
       let mandate = Mandate(
         envelope: ballot.record.envelope, handovers: ballot.record.handovers, term: term,
-        votes: votes.prefix(quorum).map(\.vote.envelope))
+        votes: votes.prefix(quorum).map(\.vote.envelope), renewal: ballot.record.renewal)
     else { return [] }
     let before = tenures[request]
     var effects = stepDown(request, for: term)
@@ -125,7 +130,7 @@ extension Ballots {
     return tenure.electorate.members.flatMap { elector -> [BallotEffect] in
       let mandate = tenure.renewed[elector] == nil ? tenure.mandate : nil
       return missingVersion(at: elector, tenure) + [.send(elector, .heartbeat(request, term, sent: time.now, mandate))]
-    } + [.setTimer(.heartbeat(request), at: next)]
+    } + renewalNotices(tenure) + [.setTimer(.heartbeat(request), at: next)]
   }
 
   /// The newest version once more, unless the elector has acknowledged it.

@@ -37,6 +37,8 @@ public struct Ballots: Sendable {
   /// The first request under each client's counter.
   var firsts: [ClientNumber: RequestID] = [:]
   var requestsOfClient: [NodeID: Int] = [:]
+  /// Ballots of services that have ended.
+  var tombstones = 0
   /// Whose claims may concern each other.
   var requestsOfSource: [SourceKey: OrderedSet<RequestID>] = [:]
   /// Why this peer does not stand as a candidate; nil when it does.
@@ -49,6 +51,8 @@ public struct Ballots: Sendable {
   /// What a test may break, to see its checkers notice.
   package enum Defect: CaseIterable, Sendable {
     case promiseNotPersisted, quorumOffByOne, effectiveBeforeQuorum
+    /// Seen only where stores are lost.
+    case lostStoreForgotten
     /// Seen only where electors leave for good.
     case entersWithoutVersion
     /// Seen only where they leave, and the rest are cut off from each other.
@@ -90,11 +94,13 @@ public struct Ballots: Sendable {
     switch input {
     case .start(let identityIsNew): return onStart(identityIsNew: identityIsNew, time)
     case .members(let view):
+      if view.ignored != self.view.ignored { forgetLiars(view) }
       self.view = view
       return []
     case .draw(let envelope): return onDrawWish(envelope, time)
     case .call(let envelope, let evidence): return onClientCall(envelope, evidence, time)
     case .seek(let envelope): return onSeek(envelope, time)
+    case .renew(let renewal): return onRenewalWish(renewal, time)
     case .received(let sender, let message): return onMessage(message, from: sender, time)
     case .timer(let timer): return onTimer(timer, time)
     case .propose(let request, let draft): return onPropose(request, draft)
@@ -108,8 +114,8 @@ public struct Ballots: Sendable {
 
   // MARK: What checkers look at
 
-  /// Ballots kept.
-  package var kept: Int { ballots.count }
+  /// Ballots of requests that live, and those that only say that one has ended.
+  package var kept: (live: Int, tombstones: Int) { (ballots.count - tombstones, tombstones) }
   /// Calls that wait or follow.
   package var waitingCalls: Int { calls.count }
   /// Whether this peer manages the request and has proposed its next electorate.
@@ -124,7 +130,8 @@ public struct Ballots: Sendable {
   }
 
   private mutating func onMessage(_ message: ElectionMessage, from sender: NodeID, _ time: Moment) -> [BallotEffect] {
-    switch message {
+    if view.ignores(sender), !message.isPortals { return [.rejected(sender, .provenLiar)] }
+    return switch message {
     case .lotCall(let draw): onLotCall(draw, from: sender)
     case .lot(let lot): onLot(lot, from: sender)
     case .call(let envelope, let theirs, let evidence):
@@ -140,9 +147,18 @@ public struct Ballots: Sendable {
     case .acknowledgement(let statement, let earlier):
       onAcknowledgement(statement, earlier: earlier, from: sender, time)
     case .handover(let newest, let handovers): onHandover(newest, handovers, from: sender, time)
+    case .renewal(let renewal, let envelope, let isKept):
+      onRenewal(renewal, envelope, isKept: isKept, from: sender, time)
     case .decline(let decline): onDecline(decline, from: sender, time)
     case .refusal(let request, let refusal): onRefusal(request, refusal, from: sender, time)
     case .end(let request, let term): onEnd(request, term, from: sender)
+    }
+  }
+
+  /// What proven liars have said so far counts no more, mandates that were made with their votes excepted: those hold everywhere or nowhere.
+  private mutating func forgetLiars(_ view: MemberView) {
+    for request in ballots.keys {
+      for liar in view.ignored where ballots[request]?.heard[liar] != nil { ballots[request]?.heard[liar] = nil }
     }
   }
 
@@ -186,12 +202,10 @@ public struct Ballots: Sendable {
   // MARK: On expiry
 
   private mutating func onExpiry(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
-    let known = ballots[request]?.record.envelope ?? calls[request]?.envelope
-    guard let known else { return [] }
-    let end = known.body.notAfter + Limits.clockSkew
-    guard time.wall > end else {
-      return [.setTimer(.expiry(request), at: time.now + (end - time.wall) + .milliseconds(1))]
+    guard let last = [ballots[request]?.record.notAfter, calls[request]?.notAfter].compactMap({ $0 }).max() else {
+      return []
     }
+    guard time.wall > last + Limits.clockSkew else { return [expiryTimer(request, last, time)] }
     var effects: [BallotEffect] = []
     if let ballot = ballots.removeValue(forKey: request) {
       forget(ballot)
@@ -216,7 +230,7 @@ public struct Ballots: Sendable {
     ballots[ballot.request] = ballot
     let number = ClientNumber(client: envelope.client, counter: envelope.body.counter)
     if firsts[number] == nil { firsts[number] = ballot.request }
-    if !ballot.record.ended { requestsOfClient[envelope.client, default: 0] += 1 }
+    if ballot.record.ended { tombstones += 1 } else { requestsOfClient[envelope.client, default: 0] += 1 }
     requestsOfSource[envelope.body.source, default: []].append(ballot.request)
   }
 
@@ -231,7 +245,7 @@ public struct Ballots: Sendable {
     let (request, known) = (ballot.request, ballot.record.envelope)
     let number = ClientNumber(client: known.client, counter: known.body.counter)
     if firsts[number] == request { firsts[number] = nil }
-    if !ballot.record.ended { discount(known.client) }
+    if ballot.record.ended { tombstones -= 1 } else { discount(known.client) }
     requestsOfSource[known.body.source]?.remove(request)
     if requestsOfSource[known.body.source]?.isEmpty ?? false { requestsOfSource[known.body.source] = nil }
   }
@@ -257,7 +271,6 @@ public struct Ballots: Sendable {
   }
 
   func expiryTimer(_ ballot: Ballot, _ time: Moment) -> BallotEffect {
-    let left = ballot.record.envelope.body.notAfter + Limits.clockSkew - time.wall
-    return .setTimer(.expiry(ballot.request), at: time.now + max(left, .zero) + .milliseconds(1))
+    expiryTimer(ballot.request, ballot.record.notAfter, time)
   }
 }

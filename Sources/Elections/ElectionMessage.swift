@@ -25,6 +25,8 @@ public enum ElectionMessage: Hashable, Sendable {
   case acknowledgement(Signed<Acknowledgement>, earlier: [EarlierClaim])
   /// Manager → old and new electors: the next epoch has begun, from this version; with the certificates of all epochs so far.
   case handover(MandatedSnapshot, [Handover])
+  /// Portal or manager → electors: the client wants more time. Elector → whoever told it, and the manager: it is on disk.
+  case renewal(Signed<Renewal>, Signed<Envelope>, isKept: Bool)
   /// Candidate or manager → electors: not me in this term.
   case decline(Signed<Decline>)
   /// Elector → whoever asked: no, and why.
@@ -46,7 +48,18 @@ public enum ElectionMessage: Hashable, Sendable {
     case .handover(let newest, _): newest.snapshot.body.request
     case .proposal(let snapshot, _): snapshot.body.request
     case .acknowledgement(let acknowledgement, _): acknowledgement.body.request
+    case .renewal(let renewal, _, _): renewal.body.request
     case .decline(let decline): decline.body.request
+    }
+  }
+}
+
+extension ElectionMessage {
+  /// Whether it asks on a client's behalf, or only passes on what proves itself.
+  var isPortals: Bool {
+    switch self {
+    case .call, .lotCall, .elected, .renewal: true
+    default: false
     }
   }
 }

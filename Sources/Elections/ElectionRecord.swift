@@ -88,6 +88,14 @@ public struct BallotRecord: Hashable, Sendable {
   public var claimOrdinals: [UInt64]
   /// A tombstone: the service has ended.
   public var ended: Bool
+  /// The client's newest word that the request is to last longer.
+  public var renewal: Signed<Renewal>?
+
+  /// Makes it a tombstone, which holds no more than it needs to refuse whatever else comes for the request.
+  mutating func bury() {
+    ended = true
+    (accepted, claimOrdinals, orderEvidence) = (nil, [], [])
+  }
 
   init(envelope: Signed<Envelope>, orderEvidence: [SignedEnvelope] = []) {
     self.envelope = envelope
@@ -108,6 +116,7 @@ public struct BallotRecord: Hashable, Sendable {
     accepted = wire.hasAccepted ? try MandatedSnapshot(validating: wire.accepted, using: &verified) : nil
     claimOrdinals = wire.claimOrdinals
     ended = wire.ended
+    renewal = wire.hasRenewal ? try Signed(signed: wire.renewal, "BallotRecord.renewal", using: &verified) : nil
     guard claimOrdinals.count == accepted?.snapshot.body.claims.count ?? 0 else {
       throw InvalidMessage("BallotRecord.claim_ordinals", "not as many as claims")
     }
@@ -123,6 +132,7 @@ public struct BallotRecord: Hashable, Sendable {
       if let accepted { $0.accepted = accepted.wire }
       $0.claimOrdinals = claimOrdinals
       $0.ended = ended
+      if let renewal { $0.renewal = renewal.envelope.wire }
     }
   }
 }

@@ -84,10 +84,20 @@ public struct MemberView: Hashable, Sendable {
   /// All alive members, this peer included.
   public private(set) var members: OrderedDictionary<NodeID, Member>
 
-  /// - Parameter members: all alive members, this peer included.
-  public init(_ members: some Sequence<Member>) {
-    self.members = OrderedDictionary(members.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+  /// Proven liars: they count as dead, and what they say as electors and managers is not heard.
+  public private(set) var ignored: OrderedSet<NodeID>
+
+  /// - Parameters:
+  ///   - members: all alive members, this peer included.
+  ///   - ignored: proven liars, members or not.
+  public init(_ members: some Sequence<Member>, ignoring ignored: OrderedSet<NodeID> = []) {
+    self.ignored = ignored
+    self.members = OrderedDictionary(
+      members.filter { !ignored.contains($0.id) }.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
   }
+
+  /// Whether `node` is a proven liar.
+  public func ignores(_ node: NodeID) -> Bool { ignored.contains(node) }
 
   /// Whether `node` is believed to be alive.
   public func isAlive(_ node: NodeID) -> Bool { members[node] != nil }

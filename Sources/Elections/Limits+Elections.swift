@@ -34,8 +34,11 @@ extension Limits {
   public static let handoverPatience = Duration.seconds(10)
   /// A request lives at most this long; a longer service is renewed.
   public static let requestLifetime = Duration.seconds(7 * 24 * 3_600)
-  /// Requests that one peer keeps ballots of: a few kilobytes each.
+  /// Requests that live and that one peer keeps ballots of: a few kilobytes each.
   public static let ballots = 4_096
+  /// Requests that have ended and that one peer remembers until their time is over, lest one that is shown again be served again: four
+  /// times as many as live ones.
+  public static let tombstones = 4 * ballots
   /// Live requests of one client at one elector: bounds grinding for a friendly order.
   public static let ballotsPerClient = 256
   /// Elections that one portal waits for at once.

@@ -17,6 +17,10 @@ public struct Mandate: Hashable, Sendable {
   public let term: Term
   /// The votes, not yet checked.
   public let votes: [SignedEnvelope]
+  /// The client's newest renewal, where the sender knew one.
+  public let renewal: Signed<Renewal>?
+  /// Until when it is valid.
+  public var notAfter: WallTime { envelope.notAfter(renewedBy: renewal) }
   /// The request, for short.
   public let request: RequestID
   /// The term's candidate: by its term alone, whoever voted.
@@ -27,14 +31,26 @@ public struct Mandate: Hashable, Sendable {
   ///   - handovers: one for each epoch up to the term's.
   ///   - term: from 1.
   ///   - votes: signed ``Vote``s, checked by ``verify(using:)``.
-  public init?(envelope: Signed<Envelope>, handovers: [Handover] = [], term: Term, votes: [SignedEnvelope]) {
+  ///   - renewal: the client's word that it lasts longer; another's is left out.
+  public init?(
+    envelope: Signed<Envelope>, handovers: [Handover] = [], term: Term, votes: [SignedEnvelope],
+    renewal: Signed<Renewal>? = nil
+  ) {
     let succession = Succession(envelope, handovers)
     guard votes.count <= Limits.electors, let manager = succession.candidate(in: term) else { return nil }
     self.succession = succession
     self.term = term
     self.votes = votes
+    self.renewal = renewal.flatMap { envelope.isRenewed(by: $0) ? $0 : nil }
     request = envelope.request
     self.manager = manager
+  }
+
+  /// The same with a newer renewal.
+  func renewed(by newer: Signed<Renewal>) -> Mandate {
+    guard newer.body.notAfter > notAfter else { return self }
+    return Mandate(envelope: envelope, handovers: succession.handovers, term: term, votes: votes, renewal: newer)
+      ?? self
   }
 
   /// Names the mandate: its request, term and signatures.
@@ -72,8 +88,9 @@ public struct Mandate: Hashable, Sendable {
   ) throws(MandateFault) {
     guard self.request == request else { throw .otherRequest(self.request) }
     guard self.term == term else { throw .otherTerm(self.term) }
-    guard envelope.body.notAfter + Limits.clockSkew >= wall else { throw .expired(envelope.body.notAfter) }
+    guard notAfter + Limits.clockSkew >= wall else { throw .expired(notAfter) }
     try verify(using: &verified)
+    guard !view.ignores(manager) else { throw .provenLiar(manager) }
     do {
       try view.checkPlausibility(of: electorate, for: envelope.body.source, at: now)
     } catch { throw .implausibleElectorate(error) }
@@ -104,6 +121,8 @@ public enum MandateFault: Error, Hashable, Sendable, CustomStringConvertible {
   case expired(WallTime)
   /// The electorate of this epoch was not handed to it.
   case handover(to: UInt32, HandoverFault)
+  /// There is a proof of fraud against the manager.
+  case provenLiar(NodeID)
   /// This node would have expected other electors.
   case implausibleElectorate(Implausible)
 
@@ -116,6 +135,7 @@ public enum MandateFault: Error, Hashable, Sendable, CustomStringConvertible {
     case .notTheManager(let node, let manager): "it makes \(manager.short)… the manager, not \(node.short)…"
     case .expired(let time): "the request expired at \(time.milliseconds) ms"
     case .handover(let epoch, let fault): "the handover to epoch \(epoch): \(fault)"
+    case .provenLiar(let manager): "there is a proof of fraud against its manager \(manager.short)…"
     case .implausibleElectorate(let why): "the electorate is implausible: \(why)"
     }
   }

@@ -55,6 +55,11 @@ extension Ballots {
     ballots[request]?.record.envelope ?? calls[request]?.envelope
   }
 
+  /// Until when a request is valid, renewals included; nil when this peer has no part in it.
+  public func notAfter(of request: RequestID) -> WallTime? {
+    [ballots[request]?.record.notAfter, calls[request]?.notAfter].compactMap { $0 }.max()
+  }
+
   /// The newest mandate that this peer knows: as manager, elector or portal.
   public func mandate(of request: RequestID) -> Mandate? {
     if let tenure = tenures[request] { return tenure.mandate }

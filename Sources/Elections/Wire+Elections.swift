@@ -66,6 +66,11 @@ extension ElectionMessage {
       self = .handover(
         try MandatedSnapshot(validating: handover.newest, using: &verified),
         try Handover.list(handover.handovers, "ElectionHandover.handovers"))
+    case .renewal(let renewal):
+      self = .renewal(
+        try Signed(signed: renewal.renewal, "ElectionRenewal.renewal", using: &verified),
+        try Signed(signed: renewal.envelope, "ElectionRenewal.envelope", using: &verified),
+        isKept: renewal.isKept)
     case nil: throw InvalidMessage("ElectionMessage.body", "empty, or of a newer version")
     }
   }
@@ -117,6 +122,12 @@ extension ElectionMessage {
         message.handover = .with {
           $0.newest = newest.wire
           $0.handovers = handovers.map(\.wire)
+        }
+      case .renewal(let renewal, let envelope, let isKept):
+        message.renewal = .with {
+          $0.renewal = renewal.envelope.wire
+          $0.envelope = envelope.envelope.wire
+          $0.isKept = isKept
         }
       case .decline(let decline): message.decline = .with { $0.decline = decline.envelope.wire }
       case .refusal(let request, let refusal):
@@ -202,7 +213,8 @@ extension Mandate {
     guard
       let mandate = Mandate(
         envelope: envelope, handovers: try Handover.list(wire.handovers, "Mandate.handovers"),
-        term: try Term(validating: wire.term, "Mandate.term"), votes: votes)
+        term: try Term(validating: wire.term, "Mandate.term"), votes: votes,
+        renewal: wire.hasRenewal ? try Signed(signed: wire.renewal, "Mandate.renewal", using: &verified) : nil)
     else {
       throw InvalidMessage("Mandate.term", "nobody stands in it")
     }
@@ -215,6 +227,7 @@ extension Mandate {
       $0.term = term.wire
       $0.votes = votes.map(\.wire)
       $0.handovers = succession.handovers.map(\.wire)
+      if let renewal { $0.renewal = renewal.envelope.wire }
     }
   }
 }

@@ -30,8 +30,12 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
   public var snapshot: SignedText?
   /// The quorum's acknowledgements of ``snapshot``.
   public var acknowledgements: [SignedText]
+  /// The client's newest renewal; absent while the envelope's own time lasts.
+  public var renewal: SignedText?
   /// What the manager signed for service nodes.
   public var assignments: [StatementText]
+  /// Proofs of fraud against electors of this election; absent when there are none.
+  public var frauds: [FraudText]?
 
   /// A signed statement in text.
   public struct SignedText: Codable, Hashable, Sendable {
@@ -78,6 +82,18 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     public var signature: String
   }
 
+  /// Two statements of one peer that contradict each other.
+  public struct FraudText: Codable, Hashable, Sendable {
+    /// Base32 of the culprit's key.
+    public var culprit: String
+    /// `twoVotes`, `brokenPromise` or `twoVersions`.
+    public var kind: String
+    /// The one…
+    public var first: StatementText
+    /// … and the other.
+    public var second: StatementText
+  }
+
   /// - Parameters:
   ///   - mandate: who manages.
   ///   - snapshot: the newest version in force.
@@ -102,7 +118,23 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     votes = mandate.votes.map { SignedText($0) }
     self.snapshot = snapshot.map { SignedText($0.envelope) }
     self.acknowledgements = acknowledgements.map { SignedText($0.envelope) }
+    renewal = mandate.renewal.map { SignedText($0.envelope) }
     assignments = []
+  }
+
+  /// Adds a proof of fraud, if its culprit is or was one of the electors.
+  public mutating func append(_ proof: FraudProof, ofElectorsIn succession: Succession) {
+    guard (0...succession.epoch).contains(where: { succession.electorate(in: $0)?.contains(proof.culprit) ?? false })
+    else { return }
+    let culprit = proof.culprit.description
+    func text(_ part: Utterance) -> StatementText {
+      let text = SignedText(part.statement)
+      return StatementText(kind: part.kind, signer: text.signer, body: text.body, signature: text.signature)
+    }
+    frauds =
+      (frauds ?? []) + [
+        FraudText(culprit: culprit, kind: proof.kind.rawValue, first: text(proof.first), second: text(proof.second))
+      ]
   }
 
   /// Adds what the manager signed for a service node.
@@ -155,13 +187,25 @@ extension ElectionEvidence.SignedText {
 
   /// The parts, well-formed but not yet verified.
   func parsed(_ part: String) throws(InvalidMessage) -> SignedEnvelope {
-    guard let signer = NodeID(signer) else {
+    // Several texts can decode to the same bytes: only the one that encoding gives is taken, so that no change goes unseen.
+    guard let key = NodeID(self.signer), key.description == self.signer else {
       throw InvalidMessage("\(part).signer", "not a node ID of 52 base32 characters")
     }
-    guard let body = Data(base64Encoded: body) else { throw InvalidMessage("\(part).body", "not base64") }
-    guard let bytes = Data(base64Encoded: signature), let signature = Signature(Array(bytes)) else {
+    guard let body = Data(base64Encoded: self.body), body.base64EncodedString() == self.body else {
+      throw InvalidMessage("\(part).body", "not base64")
+    }
+    guard let bytes = Data(base64Encoded: self.signature), bytes.base64EncodedString() == self.signature,
+      let signature = Signature(Array(bytes))
+    else {
       throw InvalidMessage("\(part).signature", "not the base64 of 64 bytes")
     }
-    return SignedEnvelope(bytes: Array(body), signer: signer, signature: signature)
+    return SignedEnvelope(bytes: Array(body), signer: key, signature: signature)
+  }
+}
+
+extension ElectionEvidence.StatementText {
+  /// The parts, well-formed but not yet verified.
+  func parsed(_ part: String) throws(InvalidMessage) -> SignedEnvelope {
+    try ElectionEvidence.SignedText(signer: signer, body: body, signature: signature).parsed(part)
   }
 }

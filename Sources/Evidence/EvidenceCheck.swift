@@ -55,7 +55,9 @@ public struct EvidenceCheck: Hashable, Sendable {
     }
     checkVotes(evidence, succession, term, manager)
     checkSnapshot(evidence, succession, term, manager)
+    checkRenewal(evidence, envelope)
     checkAssignments(evidence, manager)
+    checkFrauds(evidence, succession)
     if let roster { checkRoster(roster, succession) }
   }
 
@@ -158,8 +160,7 @@ public struct EvidenceCheck: Hashable, Sendable {
     let before = findings.count
     for (index, text) in evidence.assignments.enumerated() {
       find("assignments[\(index)]") { () throws(InvalidMessage) in
-        let parts = ElectionEvidence.SignedText(signer: text.signer, body: text.body, signature: text.signature)
-        let statement = try parts.parsed("assignment")
+        let statement = try text.parsed("assignment")
         guard statement.signer == manager else {
           throw InvalidMessage("signer", "\(statement.signer.short)… is not the manager of this term")
         }

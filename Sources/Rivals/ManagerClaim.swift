@@ -135,6 +135,13 @@ public enum Warrant: Hashable, Sendable {
   }
   /// How the manager was found.
   public var strategy: ElectionStrategy { envelope.body.strategy }
+  /// Until when it counts: a mandate's request may have been renewed.
+  public var notAfter: WallTime {
+    switch self {
+    case .mandate(let mandate): mandate.notAfter
+    case .claim(let claim): claim.envelope.body.notAfter
+    }
+  }
   /// The votes, where a quorum gave them.
   public var mandate: Mandate? { if case .mandate(let mandate) = self { mandate } else { nil } }
 

@@ -21,7 +21,7 @@ extension Desk {
     if let dossier, term < dossier.fence.term, !isFenceRemoved { throw .staleTerm(seen: dossier.fence.term) }
     if let dossier, dossier.fence.term == term, let manager = dossier.manager {
       guard manager.id == signer else { throw .mandateInvalid("\(signer.short)… is not the manager of term \(term)") }
-      return Admission()
+      return renewal(of: dossier.fence, by: manager, showing: mandate, in: context)
     }
     guard !mandate.isEmpty else { throw .mandateMissing }
     let verified: VerifiedMandate
@@ -36,8 +36,30 @@ extension Desk {
     }
     guard verified.notAfter + Limits.clockSkew >= context.wall else { throw .expired(verified.notAfter) }
     return Admission(
-      fence: dossier?.fence.term == term ? nil : Fence(request: request, term: term, until: verified.notAfter),
+      fence: fence(of: request, term, until: verified.notAfter),
       manager: Dossier.Manager(id: signer, mandate: verified.digest, mandateBytes: mandate))
+  }
+
+  /// What is to be on disk before a manager of this term is obeyed; nil when it is. A fence never falls back.
+  private func fence(of request: RequestID, _ term: Term, until: WallTime) -> Fence? {
+    guard let known = dossiers[request]?.fence, known.term == term else {
+      return Fence(request: request, term: term, until: until)
+    }
+    return until > known.until ? Fence(request: request, term: term, until: until) : nil
+  }
+
+  /// The known manager may show its mandate with the client's renewal: the fence then lives as long as the request. What it shows besides
+  /// changes nothing, since it is known.
+  private func renewal(
+    of fence: Fence, by manager: Dossier.Manager, showing mandate: [UInt8], in context: DeskContext
+  ) -> Admission {
+    guard !mandate.isEmpty, mandate != manager.mandateBytes,
+      case .success(let verified) = context.verifyMandate(mandate, fence.request, fence.term),
+      verified.manager == manager.id, verified.notAfter > fence.until
+    else { return Admission() }
+    var renewed = manager
+    renewed.mandateBytes = mandate
+    return Admission(fence: self.fence(of: fence.request, fence.term, until: verified.notAfter), manager: renewed)
   }
 
   /// Makes the admitted manager the request's manager.
@@ -45,6 +67,8 @@ extension Desk {
     if let fence = admission.fence {
       if dossiers[request] == nil {
         dossiers[request] = Dossier(fence: fence)
+      } else if dossiers[request]?.fence.term == fence.term {
+        dossiers[request]?.fence = fence
       } else {
         dossiers[request]?.fence = fence
         dossiers[request]?.takenOver = now

@@ -18,7 +18,7 @@ extension ServiceOrder {
   public init(_ mandate: Mandate, latency: Double) {
     let envelope = mandate.envelope.body
     self.init(
-      request: mandate.request, document: envelope.document, portal: envelope.portal, notAfter: envelope.notAfter,
+      request: mandate.request, document: envelope.document, portal: envelope.portal, notAfter: mandate.notAfter,
       latency: latency)
   }
 }
@@ -59,7 +59,7 @@ extension DeskContext {
         }
         return .success(
           VerifiedMandate(
-            manager: mandate.manager, digest: mandate.digest, notAfter: mandate.envelope.body.notAfter))
+            manager: mandate.manager, digest: mandate.digest, notAfter: mandate.notAfter))
       },
       checkStages: { stages in
         for stage in stages {

@@ -40,8 +40,11 @@ extension Manager {
   }
 
   /// Whether every node has been told of its work.
-  private func isInForce(_ plan: ServicePlan) -> Bool {
-    plan.nodes.allSatisfy { inForce[$0] != nil }
+  private func isInForce(_ plan: ServicePlan) -> Bool { plan.nodes.allSatisfy { isInForce($0) } }
+
+  /// Whether the node has been told of its work, and that it lasts as long as the request does.
+  func isInForce(_ node: NodeID) -> Bool {
+    inForce[node]?.allSatisfy { $0.expires >= order.notAfter } ?? false
   }
 
   // MARK: Planning the whole

@@ -108,6 +108,20 @@ extension Manager {
     }
   }
 
+  // MARK: On a renewal
+
+  /// The client wants more time. What nodes were assigned ends with the old: all of it is assigned anew, as a version of its own.
+  mutating func onRenewed(
+    _ notAfter: WallTime, _ mandate: [UInt8], at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
+    guard notAfter > order.notAfter else { return [] }
+    order.notAfter = notAfter
+    wish.order = order
+    self.mandate.bytes = mandate
+    guard case .running = state else { return [] }
+    return proceed(at: now, in: context)
+  }
+
   // MARK: On time
 
   /// Tells every node that the service lives; looks after what nobody reports.
@@ -126,7 +140,7 @@ extension Manager {
     changesInARow = 0
     if case .running = state, let current {
       let isUnfinished =
-        !lost.isEmpty || !chosen.isEmpty || !legacies.isEmpty || current.nodes.contains { inForce[$0] == nil }
+        !lost.isEmpty || !chosen.isEmpty || !legacies.isEmpty || current.nodes.contains { !isInForce($0) }
       let isSearchDue = renewals % Limits.standbySearch == 0 && lacksStandbys(current)
       if isUnfinished || isSearchDue { effects += proceed(at: now, in: context) }
     }

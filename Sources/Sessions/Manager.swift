@@ -12,9 +12,9 @@ import Vocabulary
 /// already just learn of the new manager, so the stream does not notice.
 public struct Manager: Sendable {
   /// What it was elected for.
-  public let order: ServiceOrder
+  public internal(set) var order: ServiceOrder
   /// Its mandate.
-  public let mandate: HeldMandate
+  public internal(set) var mandate: HeldMandate
   /// Where the service stands.
   public internal(set) var state = State.idle
   /// What the nodes do, as last committed; nil before the first commit.
@@ -199,6 +199,7 @@ public struct Manager: Sendable {
     case .frozen(let isFrozen):
       self.isFrozen = isFrozen
       effects = []
+    case .renewed(let notAfter, let mandate): effects = onRenewed(notAfter, mandate, at: now, in: context)
     case .timer(.retry): effects = onRetry(at: now, in: context)
     case .timer(.renew): effects = onRenewTimer(at: now, in: context)
     }

@@ -21,6 +21,8 @@ public enum ManagerInput: Hashable, Sendable {
   case endRequested
   /// Whether a quorum of electors is out of reach: no plan can change, media flows on.
   case frozen(Bool)
+  /// The client's renewal is in force: the request is valid until then, and the mandate's bytes say so.
+  case renewed(notAfter: WallTime, mandate: [UInt8])
   /// The timer that ``ManagerEffect/setTimer(_:at:)`` asked for.
   case timer(ManagerTimer)
 }

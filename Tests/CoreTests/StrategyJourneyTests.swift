@@ -43,7 +43,8 @@ struct StrategyJourneyTests {
     guard number != Talk.sharedBy, number != Journey.portal else { return }
     journey.world.crash(number)
     journey.world.run(for: .seconds(20))
-    let next = journey.world.events("election.won", of: request).last
+    // The second to win; with the electors handed over a third may follow, by the next epoch's order.
+    let next = journey.world.events("election.won", of: request).dropFirst().first
     #expect(next.map { journey.world.peers[$0.peer].node.id } == first.envelope.order[1])
   }
 

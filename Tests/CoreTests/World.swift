@@ -9,6 +9,7 @@ import Vocabulary
 import Wire
 
 @testable import Core
+@testable import Membership
 
 /// Several whole peers on one virtual clock, out of one seed: datagrams that are delayed, overtaken and lost, links that keep
 /// order and can be cut, records that survive a crash once they were written, workers of ``FakeWorker``, clients that watch.
@@ -133,6 +134,20 @@ struct World {
     tell(number, .client(token, question))
     return token
   }
+
+  /// A peer is handed this as if it had come: an attacker's bytes, mostly.
+  mutating func inject(_ input: Input, at number: Int) { tell(number, input) }
+
+  /// A peer has never heard of these others, for as long as nobody tells it.
+  mutating func blind(_ number: Int, to others: [Int]) {
+    for id in others.map({ peers[$0].node.id }) {
+      peers[number].node.members.members.removeValue(forKey: id)
+      peers[number].node.members.round.removeAll { $0 == id }
+    }
+  }
+
+  /// Requests that come in there are valid for so long at a time.
+  mutating func setRequestLife(_ life: Duration, at number: Int) { peers[number].node.settings.requestLife = life }
 
   /// A loss of power: what was not on disk is gone, links close.
   mutating func crash(_ number: Int) {

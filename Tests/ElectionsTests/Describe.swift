@@ -26,6 +26,8 @@ extension Overlay {
       "acknowledgement \(word.body.mark)\(earlier.isEmpty ? "" : ", \(earlier.count) earlier claims")"
     case .handover(let newest, let handovers): "handover to epoch \(handovers.count) from \(newest.snapshot.mark)"
     case .decline(let decline): "decline of term \(decline.body.term): \(decline.body.reason)"
+    case .renewal(let renewal, _, let isKept):
+      "renewal until \(renewal.body.notAfter.milliseconds)\(isKept ? " is kept" : "")"
     case .refusal(_, let refusal): "refusal: \(refusal)"
     case .end(_, let term): "end, term \(term)"
     }

@@ -3,6 +3,7 @@ import Identity
 import Vocabulary
 
 @testable import Elections
+@testable import Evidence
 
 /// Stands outside the peers and sees all that they send and report. Knows nothing of how they work, only what they promise.
 struct Witness {
@@ -27,7 +28,16 @@ struct Witness {
   var terms: [Term] { elections.map(\.mandate.term) }
 
   /// What leaves a peer.
+  private var watch = FraudWatch()
+  private var verified = VerifiedDigests()
+
   mutating func sees(_ message: ElectionMessage, from node: NodeID) {
+    // Nobody lies here, so nothing that is said may prove fraud.
+    for word in message.utterances(passing: { watch.meets($0) }) {
+      if let proof = watch.hear(word, using: &verified) {
+        violations.append("an honest peer is convicted: \(proof.summary)")
+      }
+    }
     let pair = Pair(node: node, request: message.request)
     switch message {
     case .vote(let vote, _, let carried, _):

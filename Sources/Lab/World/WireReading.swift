@@ -35,6 +35,7 @@ extension WireElectionMessage {
     case .end(let end): return named(end.request)
     case .handover(let handover):
       return (try? WireSnapshotStatement(parsing: Array(handover.newest.snapshot.body))).flatMap { named($0.request) }
+    case .renewal(let renewal): return request(of: renewal.envelope)
     // A draw comes before there is a request.
     case .lotCall, .lot: return nil
     case nil: return nil

@@ -139,6 +139,14 @@ public nonisolated struct WireElectionMessage: Sendable {
     set {body = .handover(newValue)}
   }
 
+  public var renewal: WireElectionRenewal {
+    get {
+      if case .renewal(let v)? = body {return v}
+      return WireElectionRenewal()
+    }
+    set {body = .renewal(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -155,6 +163,7 @@ public nonisolated struct WireElectionMessage: Sendable {
     case lotCall(WireElectionLotCall)
     case lot(WireElectionLot)
     case handover(WireElectionHandover)
+    case renewal(WireElectionRenewal)
 
   }
 
@@ -236,39 +245,44 @@ public nonisolated struct WireElectionVote: @unchecked Sendable {
 }
 
 /// Manager → electors, every quarter of a lease. The elector echoes `sent`, by the manager's own clock.
-public nonisolated struct WireElectionHeartbeat: Sendable {
+public nonisolated struct WireElectionHeartbeat: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var request: Data = Data()
+  public var request: Data {
+    get {_storage._request}
+    set {_uniqueStorage()._request = newValue}
+  }
 
   public var term: WireTermMark {
-    get {_term ?? WireTermMark()}
-    set {_term = newValue}
+    get {_storage._term ?? WireTermMark()}
+    set {_uniqueStorage()._term = newValue}
   }
   /// Returns true if `term` has been explicitly set.
-  public var hasTerm: Bool {self._term != nil}
+  public var hasTerm: Bool {_storage._term != nil}
   /// Clears the value of `term`. Subsequent reads from it will return its default value.
-  public mutating func clearTerm() {self._term = nil}
+  public mutating func clearTerm() {_uniqueStorage()._term = nil}
 
-  public var sentNs: Int64 = 0
+  public var sentNs: Int64 {
+    get {_storage._sentNs}
+    set {_uniqueStorage()._sentNs = newValue}
+  }
 
   public var mandate: WireMandateProof {
-    get {_mandate ?? WireMandateProof()}
-    set {_mandate = newValue}
+    get {_storage._mandate ?? WireMandateProof()}
+    set {_uniqueStorage()._mandate = newValue}
   }
   /// Returns true if `mandate` has been explicitly set.
-  public var hasMandate: Bool {self._mandate != nil}
+  public var hasMandate: Bool {_storage._mandate != nil}
   /// Clears the value of `mandate`. Subsequent reads from it will return its default value.
-  public mutating func clearMandate() {self._mandate = nil}
+  public mutating func clearMandate() {_uniqueStorage()._mandate = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _term: WireTermMark? = nil
-  fileprivate var _mandate: WireMandateProof? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireElectionHeartbeatAnswer: Sendable {
@@ -434,6 +448,12 @@ public nonisolated struct WireElectionRefusal: Sendable {
 
   public var detail: String = String()
 
+  /// implausible: the left out members' own records, for whoever does not know them
+  public var members: [WireSignedBytes] = []
+
+  /// … and their pulses
+  public var measurements: [WireSignedBytes] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -476,6 +496,40 @@ public nonisolated struct WireElectionLot: Sendable {
   fileprivate var _lot: WireSignedBytes? = nil
 }
 
+/// Portal → electors and manager; elector → manager: the client wants the request to last longer.
+public nonisolated struct WireElectionRenewal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var renewal: WireSignedBytes {
+    get {_renewal ?? WireSignedBytes()}
+    set {_renewal = newValue}
+  }
+  /// Returns true if `renewal` has been explicitly set.
+  public var hasRenewal: Bool {self._renewal != nil}
+  /// Clears the value of `renewal`. Subsequent reads from it will return its default value.
+  public mutating func clearRenewal() {self._renewal = nil}
+
+  public var envelope: WireSignedBytes {
+    get {_envelope ?? WireSignedBytes()}
+    set {_envelope = newValue}
+  }
+  /// Returns true if `envelope` has been explicitly set.
+  public var hasEnvelope: Bool {self._envelope != nil}
+  /// Clears the value of `envelope`. Subsequent reads from it will return its default value.
+  public mutating func clearEnvelope() {self._envelope = nil}
+
+  public var isKept: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _renewal: WireSignedBytes? = nil
+  fileprivate var _envelope: WireSignedBytes? = nil
+}
+
 public nonisolated struct WireMandateProof: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -514,6 +568,16 @@ public nonisolated struct WireMandateProof: Sendable {
   /// Clears the value of `claim`. Subsequent reads from it will return its default value.
   public mutating func clearClaim() {self._claim = nil}
 
+  /// RenewalStatement, the newest that the sender knows
+  public var renewal: WireSignedBytes {
+    get {_renewal ?? WireSignedBytes()}
+    set {_renewal = newValue}
+  }
+  /// Returns true if `renewal` has been explicitly set.
+  public var hasRenewal: Bool {self._renewal != nil}
+  /// Clears the value of `renewal`. Subsequent reads from it will return its default value.
+  public mutating func clearRenewal() {self._renewal = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -521,6 +585,7 @@ public nonisolated struct WireMandateProof: Sendable {
   fileprivate var _envelope: WireSignedBytes? = nil
   fileprivate var _term: WireTermMark? = nil
   fileprivate var _claim: WireSignedBytes? = nil
+  fileprivate var _renewal: WireSignedBytes? = nil
 }
 
 /// A quorum of one epoch's electors kept a version that names the next epoch's electorate.
@@ -550,27 +615,30 @@ public nonisolated struct WireHandoverProof: Sendable {
 }
 
 /// Manager → old and new electors: the next epoch begins, from this version.
-public nonisolated struct WireElectionHandover: Sendable {
+public nonisolated struct WireElectionHandover: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   public var newest: WireCertifiedSnapshot {
-    get {_newest ?? WireCertifiedSnapshot()}
-    set {_newest = newValue}
+    get {_storage._newest ?? WireCertifiedSnapshot()}
+    set {_uniqueStorage()._newest = newValue}
   }
   /// Returns true if `newest` has been explicitly set.
-  public var hasNewest: Bool {self._newest != nil}
+  public var hasNewest: Bool {_storage._newest != nil}
   /// Clears the value of `newest`. Subsequent reads from it will return its default value.
-  public mutating func clearNewest() {self._newest = nil}
+  public mutating func clearNewest() {_uniqueStorage()._newest = nil}
 
-  public var handovers: [WireHandoverProof] = []
+  public var handovers: [WireHandoverProof] {
+    get {_storage._handovers}
+    set {_uniqueStorage()._handovers = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _newest: WireCertifiedSnapshot? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireCertifiedSnapshot: Sendable {
@@ -647,6 +715,23 @@ public nonisolated struct WireEnvelopeStatement: Sendable {
   public var order: Data = Data()
 
   public var orderEvidence: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// By the key that signed the envelope: the request is valid until then.
+public nonisolated struct WireRenewalStatement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var request: Data = Data()
+
+  public var issuedMs: Int64 = 0
+
+  public var notAfterMs: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -941,6 +1026,15 @@ public nonisolated struct WireBallotRecordFields: @unchecked Sendable {
     set {_uniqueStorage()._handovers = newValue}
   }
 
+  public var renewal: WireSignedBytes {
+    get {_storage._renewal ?? WireSignedBytes()}
+    set {_uniqueStorage()._renewal = newValue}
+  }
+  /// Returns true if `renewal` has been explicitly set.
+  public var hasRenewal: Bool {_storage._renewal != nil}
+  /// Clears the value of `renewal`. Subsequent reads from it will return its default value.
+  public mutating func clearRenewal() {_uniqueStorage()._renewal = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -954,7 +1048,7 @@ fileprivate nonisolated let _protobuf_package = "millrace.v1"
 
 nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}call\0\u{1}vote\0\u{1}elected\0\u{1}heartbeat\0\u{3}heartbeat_answer\0\u{1}proposal\0\u{1}acknowledgement\0\u{1}decline\0\u{1}refusal\0\u{1}end\0\u{3}lot_call\0\u{1}lot\0\u{1}handover\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}call\0\u{1}vote\0\u{1}elected\0\u{1}heartbeat\0\u{3}heartbeat_answer\0\u{1}proposal\0\u{1}acknowledgement\0\u{1}decline\0\u{1}refusal\0\u{1}end\0\u{3}lot_call\0\u{1}lot\0\u{1}handover\0\u{1}renewal\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1131,6 +1225,19 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
           self.body = .handover(v)
         }
       }()
+      case 14: try {
+        var v: WireElectionRenewal?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .renewal(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .renewal(v)
+        }
+      }()
       default: break
       }
     }
@@ -1193,6 +1300,10 @@ nonisolated extension WireElectionMessage: SwiftProtobuf.Message, SwiftProtobuf.
     case .handover?: try {
       guard case .handover(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .renewal?: try {
+      guard case .renewal(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
     }()
     case nil: break
     }
@@ -1345,46 +1456,88 @@ nonisolated extension WireElectionHeartbeat: SwiftProtobuf.Message, SwiftProtobu
   public static let protoMessageName: String = _protobuf_package + ".ElectionHeartbeat"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}term\0\u{3}sent_ns\0\u{1}mandate\0")
 
+  fileprivate class _StorageClass {
+    var _request: Data = Data()
+    var _term: WireTermMark? = nil
+    var _sentNs: Int64 = 0
+    var _mandate: WireMandateProof? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _request = source._request
+      _term = source._term
+      _sentNs = source._sentNs
+      _mandate = source._mandate
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.request) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._term) }()
-      case 3: try { try decoder.decodeSingularInt64Field(value: &self.sentNs) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._mandate) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._request) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._term) }()
+        case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._sentNs) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._mandate) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.request.isEmpty {
-      try visitor.visitSingularBytesField(value: self.request, fieldNumber: 1)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._request.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._request, fieldNumber: 1)
+      }
+      try { if let v = _storage._term {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      if _storage._sentNs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._sentNs, fieldNumber: 3)
+      }
+      try { if let v = _storage._mandate {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
     }
-    try { if let v = self._term {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    if self.sentNs != 0 {
-      try visitor.visitSingularInt64Field(value: self.sentNs, fieldNumber: 3)
-    }
-    try { if let v = self._mandate {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireElectionHeartbeat, rhs: WireElectionHeartbeat) -> Bool {
-    if lhs.request != rhs.request {return false}
-    if lhs._term != rhs._term {return false}
-    if lhs.sentNs != rhs.sentNs {return false}
-    if lhs._mandate != rhs._mandate {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._request != rhs_storage._request {return false}
+        if _storage._term != rhs_storage._term {return false}
+        if _storage._sentNs != rhs_storage._sentNs {return false}
+        if _storage._mandate != rhs_storage._mandate {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1587,7 +1740,7 @@ nonisolated extension WireElectionEnd: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireElectionRefusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ElectionRefusal"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}kind\0\u{1}nodes\0\u{1}term\0\u{3}wall_ms\0\u{1}envelope\0\u{1}detail\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}kind\0\u{1}nodes\0\u{1}term\0\u{3}wall_ms\0\u{1}envelope\0\u{1}detail\0\u{1}members\0\u{1}measurements\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1602,6 +1755,8 @@ nonisolated extension WireElectionRefusal: SwiftProtobuf.Message, SwiftProtobuf.
       case 5: try { try decoder.decodeSingularInt64Field(value: &self.wallMs) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._envelope) }()
       case 7: try { try decoder.decodeSingularStringField(value: &self.detail) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
+      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.measurements) }()
       default: break
       }
     }
@@ -1633,6 +1788,12 @@ nonisolated extension WireElectionRefusal: SwiftProtobuf.Message, SwiftProtobuf.
     if !self.detail.isEmpty {
       try visitor.visitSingularStringField(value: self.detail, fieldNumber: 7)
     }
+    if !self.members.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.members, fieldNumber: 8)
+    }
+    if !self.measurements.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.measurements, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1644,6 +1805,8 @@ nonisolated extension WireElectionRefusal: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.wallMs != rhs.wallMs {return false}
     if lhs._envelope != rhs._envelope {return false}
     if lhs.detail != rhs.detail {return false}
+    if lhs.members != rhs.members {return false}
+    if lhs.measurements != rhs.measurements {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1713,9 +1876,53 @@ nonisolated extension WireElectionLot: SwiftProtobuf.Message, SwiftProtobuf._Mes
   }
 }
 
+nonisolated extension WireElectionRenewal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ElectionRenewal"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}renewal\0\u{1}envelope\0\u{3}is_kept\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._renewal) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._envelope) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isKept) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._renewal {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._envelope {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.isKept != false {
+      try visitor.visitSingularBoolField(value: self.isKept, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireElectionRenewal, rhs: WireElectionRenewal) -> Bool {
+    if lhs._renewal != rhs._renewal {return false}
+    if lhs._envelope != rhs._envelope {return false}
+    if lhs.isKept != rhs.isKept {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".MandateProof"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}term\0\u{1}votes\0\u{1}handovers\0\u{1}claim\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}term\0\u{1}votes\0\u{1}handovers\0\u{1}claim\0\u{1}renewal\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1728,6 +1935,7 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.votes) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.handovers) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._claim) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._renewal) }()
       default: break
       }
     }
@@ -1753,6 +1961,9 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._claim {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     } }()
+    try { if let v = self._renewal {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1762,6 +1973,7 @@ nonisolated extension WireMandateProof: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.votes != rhs.votes {return false}
     if lhs.handovers != rhs.handovers {return false}
     if lhs._claim != rhs._claim {return false}
+    if lhs._renewal != rhs._renewal {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1815,36 +2027,74 @@ nonisolated extension WireElectionHandover: SwiftProtobuf.Message, SwiftProtobuf
   public static let protoMessageName: String = _protobuf_package + ".ElectionHandover"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}newest\0\u{1}handovers\0")
 
+  fileprivate class _StorageClass {
+    var _newest: WireCertifiedSnapshot? = nil
+    var _handovers: [WireHandoverProof] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _newest = source._newest
+      _handovers = source._handovers
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._newest) }()
-      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.handovers) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._newest) }()
+        case 2: try { try decoder.decodeRepeatedMessageField(value: &_storage._handovers) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._newest {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.handovers.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.handovers, fieldNumber: 2)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._newest {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._handovers.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._handovers, fieldNumber: 2)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireElectionHandover, rhs: WireElectionHandover) -> Bool {
-    if lhs._newest != rhs._newest {return false}
-    if lhs.handovers != rhs.handovers {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._newest != rhs_storage._newest {return false}
+        if _storage._handovers != rhs_storage._handovers {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1999,6 +2249,46 @@ nonisolated extension WireEnvelopeStatement: SwiftProtobuf.Message, SwiftProtobu
     if lhs.strategy != rhs.strategy {return false}
     if lhs.order != rhs.order {return false}
     if lhs.orderEvidence != rhs.orderEvidence {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRenewalStatement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RenewalStatement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{3}issued_ms\0\u{3}not_after_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.issuedMs) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.notAfterMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.request.isEmpty {
+      try visitor.visitSingularBytesField(value: self.request, fieldNumber: 1)
+    }
+    if self.issuedMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.issuedMs, fieldNumber: 2)
+    }
+    if self.notAfterMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.notAfterMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRenewalStatement, rhs: WireRenewalStatement) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.issuedMs != rhs.issuedMs {return false}
+    if lhs.notAfterMs != rhs.notAfterMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2435,7 +2725,7 @@ nonisolated extension WireCounterRecord: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".BallotRecordFields"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}promised\0\u{1}vote\0\u{1}accepted\0\u{3}claim_ordinals\0\u{1}ended\0\u{3}order_evidence\0\u{1}handovers\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}envelope\0\u{1}promised\0\u{1}vote\0\u{1}accepted\0\u{3}claim_ordinals\0\u{1}ended\0\u{3}order_evidence\0\u{1}handovers\0\u{1}renewal\0")
 
   fileprivate class _StorageClass {
     var _envelope: WireSignedBytes? = nil
@@ -2446,6 +2736,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
     var _ended: Bool = false
     var _orderEvidence: [WireSignedBytes] = []
     var _handovers: [WireHandoverProof] = []
+    var _renewal: WireSignedBytes? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2464,6 +2755,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
       _ended = source._ended
       _orderEvidence = source._orderEvidence
       _handovers = source._handovers
+      _renewal = source._renewal
     }
   }
 
@@ -2490,6 +2782,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
         case 6: try { try decoder.decodeSingularBoolField(value: &_storage._ended) }()
         case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._orderEvidence) }()
         case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._handovers) }()
+        case 9: try { try decoder.decodeSingularMessageField(value: &_storage._renewal) }()
         default: break
         }
       }
@@ -2526,6 +2819,9 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
       if !_storage._handovers.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._handovers, fieldNumber: 8)
       }
+      try { if let v = _storage._renewal {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -2543,6 +2839,7 @@ nonisolated extension WireBallotRecordFields: SwiftProtobuf.Message, SwiftProtob
         if _storage._ended != rhs_storage._ended {return false}
         if _storage._orderEvidence != rhs_storage._orderEvidence {return false}
         if _storage._handovers != rhs_storage._handovers {return false}
+        if _storage._renewal != rhs_storage._renewal {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -144,6 +144,14 @@ public nonisolated struct WireLinkMessage: Sendable {
     set {body = .rival(newValue)}
   }
 
+  public var fraud: WireFraudMessage {
+    get {
+      if case .fraud(let v)? = body {return v}
+      return WireFraudMessage()
+    }
+    set {body = .fraud(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -156,6 +164,7 @@ public nonisolated struct WireLinkMessage: Sendable {
     case stream(WireStreamMessage)
     case service(WireServiceMessage)
     case rival(WireRivalMessage)
+    case fraud(WireFraudMessage)
 
   }
 
@@ -280,7 +289,7 @@ nonisolated extension WireDatagramMessage: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WireLinkMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".LinkMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{3}hello_answer\0\u{1}membership\0\u{1}measurements\0\u{1}election\0\u{1}session\0\u{1}stream\0\u{1}service\0\u{1}rival\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{3}hello_answer\0\u{1}membership\0\u{1}measurements\0\u{1}election\0\u{1}session\0\u{1}stream\0\u{1}service\0\u{1}rival\0\u{1}fraud\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -405,6 +414,19 @@ nonisolated extension WireLinkMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
           self.body = .rival(v)
         }
       }()
+      case 10: try {
+        var v: WireFraudMessage?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .fraud(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .fraud(v)
+        }
+      }()
       default: break
       }
     }
@@ -451,6 +473,10 @@ nonisolated extension WireLinkMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
     case .rival?: try {
       guard case .rival(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .fraud?: try {
+      guard case .fraud(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
     case nil: break
     }

@@ -160,7 +160,7 @@ extension Node {
     portal.counter += 1
     let envelope = Envelope(
       document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate,
-      portal: id, issued: wall, notAfter: wall + settings.requestLife)
+      portal: id, issued: wall, notAfter: wall + (settings.election.isOrder ? settings.requestLife : Limits.contestLife))
     order(envelope, of: submission, token)
   }
 
@@ -362,6 +362,8 @@ extension Limits {
   public static let seeking = Duration.seconds(5)
   /// What a portal lets a request be valid for: while somebody watches it renews it at half of that. Electors remember what has ended no longer.
   public static let requestLife = Duration.seconds(3600)
+  /// A request under a protocol without a quorum is not renewed: it lives so long at most.
+  public static let contestLife = Duration.seconds(24 * 3_600)
   /// A service that none of its clients reads is ended after this.
   public static let clientAbsence = Duration.seconds(60)
   /// The same once one of its outputs has come to its end: the others were not wanted.

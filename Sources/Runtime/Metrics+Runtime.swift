@@ -31,6 +31,12 @@ extension MetricFamily {
         ]),
       gauge("services_managed", "Services that this peer manages.", Double(peer.node.managed)),
       gauge("groups", "Groups that are open here, armed ones included.", Double(peer.node.groups.count)),
+      gauge(
+        "fraud_proofs", "Members that are ignored in elections because there is a proof of fraud against them.",
+        Double(peer.node.fraudProofs.count)),
+      counter(
+        "frauds_proved", "Proofs of fraud that came to this peer since its start.",
+        [Sample(Double(peer.counters.events["fraud.proved"] ?? 0))]),
       gauge("workers", "Worker processes with a job.", Double(peer.workerCount)),
       counter("datagrams_sent", "Sealed datagrams sent.", [Sample(Double(datagrams.sent))]),
       counter("datagrams_received", "Sealed datagrams received and opened.", [Sample(Double(datagrams.received))]),

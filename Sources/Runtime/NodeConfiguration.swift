@@ -1,5 +1,6 @@
 import Base
 import Composition
+import Core
 import Elections
 import Foundation
 import Identity
@@ -37,6 +38,8 @@ public struct NodeConfiguration: Sendable {
   public var down: Int64?
   /// How managers are found for requests that come in here.
   public var election = ElectionStrategy.rendezvous
+  /// Seconds that a request is valid before it is renewed.
+  public var requestLife = Limits.requestLife.seconds
   /// A file of JSON lines, one an event; nil = none.
   public var trace: String?
   /// error, warning, info or debug.
@@ -110,6 +113,9 @@ extension NodeConfiguration {
       "up": { c, s throws(ConfigurationError) in c.up = try s.rate() },
       "down": { c, s throws(ConfigurationError) in c.down = try s.rate() },
       "election": { c, s throws(ConfigurationError) in c.election = try s.election() },
+      "request_life": { c, s throws(ConfigurationError) in
+        c.requestLife = try s.number(in: 5...Limits.requestLifetime.seconds)
+      },
       "trace": { c, s throws(ConfigurationError) in c.trace = try s.path() },
       "log": { c, s throws(ConfigurationError) in c.log = try s.word(of: ["error", "warning", "info", "debug"]) },
     ]

@@ -46,7 +46,7 @@ public enum Peer {
     let settings = NodeSettings(
       address: configuration.listen, portal: "http://\(configuration.portal)", offer: offer,
       identityIsNew: isFirstStart,
-      election: configuration.election
+      election: configuration.election, requestLife: .fromSeconds(configuration.requestLife)
     )
     let journal = try EventJournal(trace: configuration.trace, of: keys.id)
     let peer: PeerLoop = try await loop.submit {

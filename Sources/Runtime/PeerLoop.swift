@@ -69,8 +69,13 @@ final class PeerLoop: @unchecked Sendable {
     let records = database.contents.records.map {
       Record(kind: $0.kind, key: $0.key, bytes: $0.bytes, keepUntil: $0.keepUntil)
     }
-    node = Node(
-      keys: keys, settings: settings, memory: Memory(records: records), now: PeerLoop.now, wall: PeerLoop.wall)
+    // What a restored store says of promises may be old: as if it were lost, a new generation begins.
+    var memory = Memory(records: records)
+    if database.contents.generation.reason != nil {
+      let stale = memory.forgetPromises()
+      database.append(stale.map { .remove(kind: $0.kind, request: PeerLoop.anyRequest, key: $0.key) })
+    }
+    node = Node(keys: keys, settings: settings, memory: memory, now: PeerLoop.now, wall: PeerLoop.wall)
   }
 
   static var now: Instant { Instant(nanoseconds: monotonicNanoseconds()) }

@@ -175,7 +175,7 @@ extension OverlayStatus {
       }, workers: peer.workerCount,
       tolerance: tolerance.map { ToleranceView($0, peer.node.strategy) } ?? ToleranceView(k: 1, f: 0, quorum: 1),
       strategy: peer.node.strategy.rawValue, safety: peer.node.strategy.safety.rawValue,
-      warnings: OverlayStatus.warnings(peer))
+      warnings: OverlayStatus.warnings(peer), frauds: peer.node.fraudProofs.map { FraudView($0) })
   }
 
   static func warnings(_ peer: PeerLoop) -> [String] {
@@ -198,6 +198,15 @@ extension OverlayStatus {
       }
     }
     return warnings
+  }
+}
+
+extension FraudView {
+  init(_ record: FraudRecord) {
+    let proof = record.proof
+    self.init(
+      culprit: "\(proof.culprit)", kind: proof.kind.rawValue, request: "\(proof.request)", summary: proof.summary,
+      sinceMs: record.since.milliseconds, untilMs: record.until.milliseconds)
   }
 }
 

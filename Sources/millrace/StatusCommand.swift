@@ -46,6 +46,9 @@ struct StatusCommand: AsyncParsableCommand {
       "electorates of \(tolerance.k): quorum \(tolerance.quorum); tolerates \(tolerance.crashes) lost, \(tolerance.f) lying"
     )
     Print.line("managers are found by \(status.strategy), safety \(status.safety)")
+    for fraud in status.frauds {
+      Print.line("fraud: \(fraud.summary) (\(fraud.kind)); ignored in elections")
+    }
     for warning in status.warnings { Print.line("warning: \(warning)") }
   }
 }

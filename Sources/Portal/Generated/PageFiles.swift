@@ -594,7 +594,7 @@ components:
         details: {type: object}
     Overlay:
       type: object
-      required: [node, at_ms, members, services, workers, tolerance, warnings]
+      required: [node, at_ms, members, services, workers, tolerance, warnings, frauds]
       properties:
         node: {type: string}
         at_ms: {type: integer}
@@ -603,6 +603,18 @@ components:
         workers: {type: integer}
         tolerance: {$ref: "#/components/schemas/Tolerance"}
         warnings: {type: array, items: {type: string}}
+        frauds: {type: array, items: {$ref: "#/components/schemas/Fraud"}}
+    Fraud:
+      type: object
+      description: A proof that a member contradicted itself under its own signature; it elects nobody until then.
+      required: [culprit, kind, request, summary, since_ms, until_ms]
+      properties:
+        culprit: {type: string}
+        kind: {type: string, enum: [twoVotes, brokenPromise, twoVersions]}
+        request: {type: string}
+        summary: {type: string}
+        since_ms: {type: integer}
+        until_ms: {type: integer}
     Tolerance:
       type: object
       required: [k, f, quorum, crashes]

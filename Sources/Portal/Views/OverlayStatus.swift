@@ -18,11 +18,14 @@ public struct OverlayStatus: Codable, Hashable, Sendable {
   public var safety: String
   /// For a person, e.g. that one more loss would freeze services.
   public var warnings: [String]
+  /// Proofs of fraud that this peer knows, in the order in which it learnt them; their culprits elect nobody.
+  public var frauds: [FraudView]
 
   /// See the properties.
   public init(
     node: String, atMs: Int64, members: [MemberView], services: [String] = [], workers: Int = 0,
-    tolerance: ToleranceView, strategy: String = "rendezvous", safety: String = "quorum", warnings: [String] = []
+    tolerance: ToleranceView, strategy: String = "rendezvous", safety: String = "quorum", warnings: [String] = [],
+    frauds: [FraudView] = []
   ) {
     self.strategy = strategy
     self.safety = safety
@@ -33,6 +36,32 @@ public struct OverlayStatus: Codable, Hashable, Sendable {
     self.workers = workers
     self.tolerance = tolerance
     self.warnings = warnings
+    self.frauds = frauds
+  }
+}
+
+/// A proof of fraud.
+public struct FraudView: Codable, Hashable, Sendable {
+  /// Node ID of the member that is ignored in elections.
+  public var culprit: String
+  /// `twoVotes`, `brokenPromise` or `twoVersions`.
+  public var kind: String
+  /// The request in whose election it happened.
+  public var request: String
+  /// For a person, one line.
+  public var summary: String
+  /// When this peer learnt of it, milliseconds since 1970-01-01T00:00:00Z.
+  public var sinceMs: Int64
+  /// Until then its culprit is ignored.
+  public var untilMs: Int64
+  /// See the properties.
+  public init(culprit: String, kind: String, request: String, summary: String, sinceMs: Int64, untilMs: Int64) {
+    self.culprit = culprit
+    self.kind = kind
+    self.request = request
+    self.summary = summary
+    self.sinceMs = sinceMs
+    self.untilMs = untilMs
   }
 }
 

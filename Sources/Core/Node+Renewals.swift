@@ -36,7 +36,7 @@ extension Node {
   // MARK: - The manager
 
   mutating func onRenewed(_ request: RequestID, _ mandate: Mandate) {
-    notes[request]?.mandate = mandate
+    notes[request]?.mandate = .mandate(mandate)
     manage(request, .renewed(notAfter: mandate.notAfter, mandate: mandate.encoded()))
   }
 }

@@ -27,7 +27,7 @@ struct TrustTests {
       request = try journey.begin()
       manager = try #require(journey.manager(of: request))
       let world = journey.world
-      let mandate = try #require(world.peers[manager].node.notes[request]).mandate
+      let mandate = try #require(world.peers[manager].node.notes[request]?.mandate.mandate)
       liar = try #require(
         mandate.votes.compactMap { world.number(of: $0.signer) }.first {
           ![Talk.sharedBy, Journey.portal, world.number(of: mandate.manager)].contains($0)
@@ -105,7 +105,7 @@ struct TrustTests {
     let accepted = try #require(journey.world.peers[manager].node.ballots.certificate(of: request)).snapshot
     var other = accepted.body
     other.state += [1]
-    let mandate = try #require(journey.world.peers[manager].node.notes[request]).mandate
+    let mandate = try #require(journey.world.peers[manager].node.notes[request]?.mandate.mandate)
     let message = ElectionMessage.proposal(Signed(other, by: keys), mandate)
     let witness = try #require((0..<5).first { ![manager, Journey.portal].contains($0) })
     journey.world.inject(.link(.with { $0.election = message.wire }, from: keys.id), at: witness)

@@ -32,7 +32,7 @@ struct NodeConfigurationTests {
     text.split(separator: "\n").compactMap { line in
       let bare = line.hasPrefix("# ") ? line.dropFirst(2) : line
       guard let colon = bare.firstIndex(of: ":"), colon != bare.startIndex,
-        bare[..<colon].allSatisfy({ $0.isLowercase && $0.isLetter })
+        bare[..<colon].allSatisfy({ $0 == "_" || $0.isLowercase && $0.isLetter })
       else { return nil }
       return String(bare[..<colon])
     }

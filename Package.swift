@@ -81,7 +81,8 @@ let rooms = [
   Room(
     name: "Study",
     below: [
-      "Base", "Identity", "Vocabulary", "Measurements", "Elections", "Rivals", "Composition", "Placement", "Core", "Lab",
+      "Base", "Identity", "Vocabulary", "Measurements", "Elections", "Rivals", "Composition", "Placement", "Core",
+      "Lab",
       "Reports",
     ],
     products: [yams, .product(name: "HeapModule", package: "swift-collections")]),

@@ -160,7 +160,8 @@ extension Node {
     portal.counter += 1
     let envelope = Envelope(
       document: document.bytes, counter: portal.counter, source: source.body.source.key, electorate: electorate,
-      portal: id, issued: wall, notAfter: wall + (settings.election.isOrder ? settings.requestLife : Limits.contestLife))
+      portal: id, issued: wall, notAfter: wall + (settings.election.isOrder ? settings.requestLife : Limits.contestLife)
+    )
     order(envelope, of: submission, token)
   }
 

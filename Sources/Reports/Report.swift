@@ -120,7 +120,7 @@ enum PageStyle {
     .prose td { text-align: left; }
     thead th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--soft); }
     th:first-child { text-align: left; }
-    tbody th { font-weight: 600; }
+    tbody th { font-weight: 600; min-width: 10rem; }
     tbody tr:nth-child(even) { background: var(--band); }
     pre { background: var(--band); padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; }
     svg { width: 100%; max-width: 46rem; height: auto; font: 12px system-ui, sans-serif; }

@@ -130,6 +130,8 @@ extension Trial {
       row.follow(
         tenures: election.tenures.map { ("\($0.node)", $0.term, $0.at) }, deaths: deaths,
         until: asked?.endedAt ?? outcome.simulated)
+      // Terms that fence nothing are no names of mandates: there, two that manage at once are two.
+      if strategy.safety == .unsafe { row.twoMandates = election.secondsOfTwo > 0 }
       if let first = election.tenures.first {
         row.distance = ground.roundTrip(election.portal, first.node)
         row.attackerWon = course.attacking[first.node]

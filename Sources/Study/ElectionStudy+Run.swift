@@ -12,11 +12,7 @@ extension ElectionStudy {
     let trials = try await running.all(strategies.count * runs) { part in
       let (strategy, run) = (strategies[part % strategies.count], part / strategies.count)
       let course = Course(self, seed: experiment.seed &+ UInt64(run))
-      if strategy.isOrder {
-        return try Trial(course, strategy: strategy, run: run, keepsTrace: running.keepsTrace)
-      }
-      var world = try RivalWorld(course, strategy: strategy, keepsTrace: running.keepsTrace)
-      return world.trial(course, run: run)
+      return try Trial(course, strategy: strategy, run: run, keepsTrace: running.keepsTrace)
     }
     let summaries = strategies.map { strategy in
       let mine = trials.filter { $0.strategy == strategy.rawValue }
@@ -112,15 +108,12 @@ extension ElectionStudy {
 
   private func notes(_ trials: [Trial]) -> [String] {
     var notes = Array(OrderedSet(trials.flatMap(\.notes)))
-    let values = strategies.filter { !$0.isOrder }
-    if !strategies.filter(\.isOrder).isEmpty {
+    notes.append(
+      "Whole production peers on a virtual clock, of every strategy; membership, measurements, elections, placement and streams run as they do between real machines. Media is played by rate and cost, without codecs. The lab's checkers do not watch here; `millrace lab swarm` is for that."
+    )
+    if strategies.contains(where: { $0.safety == .unsafe }) {
       notes.append(
-        "\(strategies.filter(\.isOrder).map(\.rawValue).joined(separator: ", ")): whole production peers on a virtual clock; membership, measurements, elections, placement and streams run as they do between real machines. Media is played by rate and cost, without codecs. The lab's checkers do not watch here; `millrace lab swarm` is for that."
-      )
-    }
-    if !values.isEmpty {
-      notes.append(
-        "\(values.map(\.rawValue).joined(separator: ", ")): protocol values on the same machines, distances and faults, among the electors that the production code draws; members know each other from the start, nothing is signed, services have no media. \(RivalWorld.messageBytes) bytes are reckoned for a message."
+        "Two managers of a strategy that states no safety are counted where the lab, which looks once a second, sees two nodes manage one request. A strategy with terms that fence is counted where two nodes win one term: an old manager that has not heard of its successor is obeyed by nobody."
       )
     }
     let uncalled = trials.reduce(0) { $0 + $1.uncalled }

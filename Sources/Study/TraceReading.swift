@@ -128,7 +128,7 @@ public enum TraceReading {
           strategy: part.strategy, run: part.run, request: told.service, calledAt: told.at, portal: told.node)
         row.electors = told.details["electors"].flatMap { Int($0) } ?? 0
         rows[told.service] = row
-      case "election.mandate":
+      case "election.mandate", "election.claim":
         guard let row = rows[told.service], row.mandate == nil, row.portal == told.node else { continue }
         rows[told.service]?.mandate = told.at - row.calledAt
       case "election.won":

@@ -64,7 +64,7 @@ def running(overlay, media, tmp_path):
 
 
 def finish(process, recorded, frames=300, seconds=12):
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     times = packets(recorded, 'v')
     assert len(times) == frames, f'{len(times)} frames'
@@ -228,9 +228,9 @@ def successor_of(overlay, portal, view):
     assert int(found['term']) > int(view['term'])
 
 
-def split_of_seven(overlay, media):
-    """Three may prepare, two may finish, one only elects; five of the seven are a quorum."""
-    for number, (name, components) in enumerate({**SPLIT, 'foxtrot': [], 'golf': SPLIT['bravo']}.items(), 1):
+def split_of_seven(overlay, media, golf=()):
+    """Two may prepare, two may finish, others only elect; five of the seven are a quorum."""
+    for number, (name, components) in enumerate({**SPLIT, 'foxtrot': [], 'golf': list(golf)}.items(), 1):
         overlay.add(name, f'127.0.0.{number}', components=components, slots=12, **({'share': str(media)} if name == 'alpha' else {}))
     traced(overlay)
 
@@ -240,25 +240,23 @@ def test_the_manager_killed_while_it_reserves(overlay, media, tmp_path):
     split_of_seven(overlay, media)
     document, recorded, portal = tmp_path / 'request.yaml', tmp_path / 'out.webm', overlay['echo']
     document.write_text(REQUEST.format(node=overlay['alpha'].id, file='talk.mkv'))
-    asleep = [overlay['bravo'], overlay['charlie'], overlay['golf']]
+    asleep = [overlay['bravo'], overlay['charlie']]
     for _ in range(40):
         known = {service['id'] for service in portal.get('/v1/services')}
-        # Two of the three sleep from the start: five of seven can elect; the third falls asleep when somebody manages.
-        for peer in asleep[:2]:
+        for peer in asleep:
             peer.kill(signal.SIGSTOP)
         process = subprocess.Popen([MILLRACE, 'request', document, '--peer', portal.url, '--record', recorded, '--json'], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
         try:
-            asleep[2].kill(signal.SIGSTOP)
             view = wait_for(lambda: next((s for s in portal.get('/v1/services') if s['id'] not in known and s.get('manager')), None), 20, 'somebody manages')
             manager = overlay.by_id(view['manager'])
-            if manager.name in ('delta', 'foxtrot'):
+            if manager.name in ('delta', 'foxtrot', 'golf'):
                 wait_for(lambda: told(portal, view['id'])[-1:] == ['service.reserving'], 20, 'it reserves')
                 manager.kill()
                 manager.process.wait()
                 break
         except Timeout:
-            pass  # Nobody was elected while they slept: once more.
+            pass  # They were missed before the plan was made: once more.
         finally:
             for peer in asleep:
                 peer.kill(signal.SIGCONT)
@@ -266,7 +264,7 @@ def test_the_manager_killed_while_it_reserves(overlay, media, tmp_path):
         process.communicate(timeout=60)
         overlay.wait_complete()
     else:
-        raise AssertionError('neither delta nor foxtrot was elected in 40 requests')
+        raise AssertionError('neither delta, foxtrot nor golf was elected in 40 requests')
     try:
         assert told(manager, view['id'])[-1] == 'service.reserving', told(manager, view['id'])
         successor_of(overlay, portal, view)
@@ -291,7 +289,7 @@ def test_the_manager_killed_while_it_runs(overlay, media, tmp_path):
 
 def test_the_manager_killed_while_it_repairs(overlay, media, tmp_path):
     """The middle dies; the node that the manager then wants for a standby stands still, so that it waits for its answer."""
-    split_of_seven(overlay, media)
+    split_of_seven(overlay, media, golf=SPLIT['bravo'])
     view, process, recorded = begin(overlay, tmp_path, file='long.mkv', managers=('foxtrot',))
     portal = overlay['echo']
     try:

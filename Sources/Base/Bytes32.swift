@@ -40,6 +40,9 @@ public struct Bytes32: Hashable, Comparable, Sendable {
   /// The first eight bytes as a big-endian number: a uniform value where the bytes are a hash.
   public var prefix64: UInt64 { a }
 
+  /// Keys and hashes are uniform: eight bytes tell them apart as well as all, and every identifier is looked up many times.
+  public func hash(into hasher: inout Hasher) { hasher.combine(a) }
+
   public static func < (x: Bytes32, y: Bytes32) -> Bool {
     if x.a != y.a { return x.a < y.a }
     if x.b != y.b { return x.b < y.b }
@@ -54,19 +57,25 @@ public enum TextForm {
 
   /// Lower-case base32 without padding (RFC 4648 §6): 32 bytes become 52 characters.
   public static func base32(_ bytes: [UInt8]) -> String {
-    var text = [UInt8]()
-    var buffer: UInt32 = 0
-    var bits: UInt32 = 0
-    for byte in bytes {
-      buffer = buffer << 8 | UInt32(byte)
-      bits += 8
-      while bits >= 5 {
-        bits -= 5
-        text.append(alphabet[Int(buffer >> bits & 31)])
+    String(unsafeUninitializedCapacity: (bytes.count * 8 + 4) / 5) { text in
+      var length = 0
+      var buffer: UInt32 = 0
+      var bits: UInt32 = 0
+      func put(_ value: UInt32) {
+        text[length] = alphabet[Int(value & 31)]
+        length += 1
       }
+      for byte in bytes {
+        buffer = buffer << 8 | UInt32(byte)
+        bits += 8
+        while bits >= 5 {
+          bits -= 5
+          put(buffer >> bits)
+        }
+      }
+      if bits > 0 { put(buffer << (5 - bits)) }
+      return length
     }
-    if bits > 0 { text.append(alphabet[Int(buffer << (5 - bits) & 31)]) }
-    return String(decoding: text, as: UTF8.self)
   }
 
   /// The bytes of lower-case base32 text; nil for a character outside the alphabet or stray bits at the end.

@@ -19,7 +19,7 @@ public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// 52 characters of lower-case base32.
   public var description: String { TextForm.base32(key.bytes) }
   /// The first eight characters: for people and logs, never for decisions.
-  public var short: String { String(description.prefix(8)) }
+  public var short: String { TextForm.base32(Array(key.bytes.prefix(5))) }
 
   public static func < (a: NodeID, b: NodeID) -> Bool { a.key < b.key }
 }

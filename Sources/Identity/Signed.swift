@@ -1,4 +1,5 @@
 import Base
+import Synchronization
 
 /// A statement that can be signed: it has a kind, for domain separation, and one checked way in and out of bytes.
 public protocol Statement: Sendable, Hashable {
@@ -30,26 +31,32 @@ public struct InvalidMessage: Error, Hashable, Sendable, CustomStringConvertible
 
 /// A statement with the exact bytes that were signed, so that relays pass it on as it is.
 /// A value of this type has been verified: it is made by signing or by checking, never otherwise.
+///
+/// One allocation, shared by all who hold it: tables of thousands of records copy references.
 public struct Signed<Body: Statement>: Sendable, Hashable {
+  @usableFromInline let box: VerifiedBox<Body>
+
   /// The checked statement.
-  public let body: Body
+  @inlinable public var body: Body { box.body }
   /// The bytes that were signed.
-  public let bytes: [UInt8]
+  @inlinable public var bytes: [UInt8] { box.bytes }
   /// Who signed.
-  public let signer: NodeID
+  @inlinable public var signer: NodeID { box.signer }
   /// The signature over ``bytes``, domain-separated by `Body.kind`.
-  public let signature: Signature
+  @inlinable public var signature: Signature { box.signature }
 
   /// Signs `body`.
   public init(_ body: Body, by keys: KeyPair) {
-    self.body = body
-    bytes = body.encoded()
-    signer = keys.id
-    signature = keys.sign(bytes, kind: Body.kind)
+    let bytes = body.encoded()
+    box = VerifiedBox(body, bytes, keys.id, keys.sign(bytes, kind: Body.kind), isChecked: false)
   }
 
   /// Checks what was received; the signature first, then the content.
   public init(verifying envelope: SignedEnvelope, using verified: inout VerifiedDigests) throws(InvalidMessage) {
+    if let known = envelope.verified(as: Body.self) {
+      self = known
+      return
+    }
     guard verified.check(envelope, kind: Body.kind) else {
       throw InvalidMessage(Body.kind, "the signature is not \(envelope.signer.short)…'s over these bytes")
     }
@@ -58,6 +65,10 @@ public struct Signed<Body: Statement>: Sendable, Hashable {
 
   /// Checks what was received, without a cache of earlier checks.
   public init(verifying envelope: SignedEnvelope) throws(InvalidMessage) {
+    if let known = envelope.verified(as: Body.self) {
+      self = known
+      return
+    }
     guard envelope.signer.hasSigned(envelope.bytes, kind: Body.kind, envelope.signature) else {
       throw InvalidMessage(Body.kind, "the signature is not \(envelope.signer.short)…'s over these bytes")
     }
@@ -65,34 +76,81 @@ public struct Signed<Body: Statement>: Sendable, Hashable {
   }
 
   private init(trusting envelope: SignedEnvelope) throws(InvalidMessage) {
-    body = try Body(validating: envelope.bytes)
-    bytes = envelope.bytes
-    signer = envelope.signer
-    signature = envelope.signature
+    box = VerifiedBox(
+      try Body(validating: envelope.bytes), envelope.bytes, envelope.signer, envelope.signature, isChecked: true)
+    (envelope.box as? VerifiedBox<Body>)?.remember(box)
   }
 
+  @usableFromInline init(_ box: VerifiedBox<Body>) { self.box = box }
+
   /// For the wire.
-  public var envelope: SignedEnvelope { SignedEnvelope(bytes: bytes, signer: signer, signature: signature) }
+  @inlinable public var envelope: SignedEnvelope { SignedEnvelope(box) }
 
   /// Names this signed statement.
   public var digest: Bytes32 { Digest.of(bytes + signer.bytes, kind: Body.kind) }
+
+  public static func == (a: Self, b: Self) -> Bool { a.envelope == b.envelope }
+  public func hash(into hasher: inout Hasher) { envelope.hash(into: &hasher) }
 }
 
 /// Signed bytes as they travel, not yet checked.
 public struct SignedEnvelope: Hashable, Sendable {
+  @usableFromInline let box: EnvelopeBox
+
   /// What was signed.
-  public let bytes: [UInt8]
+  @inlinable public var bytes: [UInt8] { box.bytes }
   /// Who is said to have signed.
-  public let signer: NodeID
+  @inlinable public var signer: NodeID { box.signer }
   /// The signature to be checked.
-  public let signature: Signature
+  @inlinable public var signature: Signature { box.signature }
 
   /// Unchecked parts; see ``Signed/init(verifying:using:)``.
-  public init(bytes: [UInt8], signer: NodeID, signature: Signature) {
+  public init(bytes: [UInt8], signer: NodeID, signature: Signature) { box = EnvelopeBox(bytes, signer, signature) }
+
+  @usableFromInline init(_ box: EnvelopeBox) { self.box = box }
+
+  /// The statement, where this envelope is that of a value whose signature and content were checked in this very process: what was
+  /// verified once is not verified again. Nil for whatever came as bytes, and for what was signed here and never checked.
+  @inlinable public func verified<Body: Statement>(as kind: Body.Type) -> Signed<Body>? {
+    guard type(of: box) == VerifiedBox<Body>.self else { return nil }
+    let own = unsafeDowncast(box, to: VerifiedBox<Body>.self)
+    return own.isChecked ? Signed(own) : own.checked.map { Signed($0) }
+  }
+
+  public static func == (a: Self, b: Self) -> Bool {
+    a.box === b.box || (a.signer == b.signer && a.bytes == b.bytes && a.signature == b.signature)
+  }
+  public func hash(into hasher: inout Hasher) { hasher.combine(box.signature) }
+}
+
+/// What an envelope holds. Only a `VerifiedBox` says that it was checked, and only `Signed` makes one.
+@usableFromInline class EnvelopeBox: @unchecked Sendable {
+  @usableFromInline final let bytes: [UInt8]
+  @usableFromInline final let signer: NodeID
+  @usableFromInline final let signature: Signature
+
+  init(_ bytes: [UInt8], _ signer: NodeID, _ signature: Signature) {
     self.bytes = bytes
     self.signer = signer
     self.signature = signature
   }
+}
+
+@usableFromInline final class VerifiedBox<Body: Statement>: EnvelopeBox, @unchecked Sendable {
+  @usableFromInline final let body: Body
+  /// Signature and content were checked; otherwise it was signed here, out of a value that nobody has read from its bytes.
+  @usableFromInline final let isChecked: Bool
+  private let fromBytes = Mutex<VerifiedBox<Body>?>(nil)
+
+  init(_ body: Body, _ bytes: [UInt8], _ signer: NodeID, _ signature: Signature, isChecked: Bool) {
+    self.body = body
+    self.isChecked = isChecked
+    super.init(bytes, signer, signature)
+  }
+
+  /// The same, as whoever checked it first read it from the bytes; nil before.
+  @usableFromInline var checked: VerifiedBox<Body>? { fromBytes.withLock { $0 } }
+  func remember(_ read: VerifiedBox<Body>) { fromBytes.withLock { $0 = $0 ?? read } }
 }
 
 /// Remembers which signed bytes were found good, so that a record that arrives by ten ways is verified once.

@@ -33,12 +33,18 @@ public struct CoordinateEstimator: Sendable {
   ) {
     guard milliseconds.isFinite, milliseconds >= 0, milliseconds < 60_000 else { return }
     observations += 1
-    var samples = recent[peer] ?? []
-    samples.append(milliseconds)
-    if samples.count > CoordinateEstimator.window { samples.removeFirst() }
-    if recent[peer] == nil, recent.count >= CoordinateEstimator.remembered { recent.removeFirst() }
-    recent[peer] = samples
-    move(toMatch: max(0.01, samples.min() ?? milliseconds), other, using: &random)
+    let place: Int
+    if let known = recent.index(forKey: peer) {
+      place = known
+      recent.values[place].append(milliseconds)
+      if recent.values[place].count > CoordinateEstimator.window { recent.values[place].removeFirst() }
+    } else {
+      if recent.count >= CoordinateEstimator.remembered { recent.removeFirst() }
+      recent[peer] = [milliseconds]
+      place = recent.count - 1
+    }
+    let least = recent.values[place].min() ?? milliseconds
+    move(toMatch: max(0.01, least), other, using: &random)
   }
 
   /// Forgets a peer's round trips.
@@ -53,21 +59,19 @@ public struct CoordinateEstimator: Sendable {
 
     let wanted = CoordinateEstimator.force * weight * (roundTrip - predicted)
     let push = max(-CoordinateEstimator.longestStep, min(CoordinateEstimator.longestStep, wanted))
-    var away = zip(coordinate.vector, other.vector).map { $0 - $1 }
-    var length = away.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    var away = coordinate.away(from: other)
+    var length = away.length
     if length < 1e-6 {
-      away = (0..<Coordinate.dimensions).map { _ in random.fraction() - 0.5 }
-      length = max(away.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-6)
+      away = .anyhow(using: &random)
+      length = max(away.length, 1e-6)
     }
     // The paper's unit vector of the height space: the plane's part and the heights' share the push.
     let whole = max(predicted, 1e-6)
-    for i in coordinate.vector.indices { coordinate.vector[i] += push * away[i] / length }
+    coordinate.move(push, along: away, of: length)
     coordinate.height = max(
       CoordinateEstimator.leastHeight, coordinate.height + push * (coordinate.height + other.height) / whole)
     if !isPlausible { coordinate = .origin }
   }
 
-  private var isPlausible: Bool {
-    (coordinate.vector + [coordinate.height]).allSatisfy { $0.isFinite && abs($0) <= CoordinateEstimator.outermost }
-  }
+  private var isPlausible: Bool { coordinate.isWithin(CoordinateEstimator.outermost) }
 }

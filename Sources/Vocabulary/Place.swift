@@ -3,8 +3,8 @@ import Identity
 
 /// A point of the Vivaldi model with height (Dabek et al., SIGCOMM 2004): the distance of two coordinates predicts a round trip.
 public struct Coordinate: Hashable, Sendable {
-  /// Euclidean part, in milliseconds; always ``dimensions`` long.
-  public var vector: [Double]
+  // Inline: a coordinate rides on every probe and is kept for every member, and an array would be an allocation each.
+  private var (x, y, z, w) = (0.0, 0.0, 0.0, 0.0)
   /// The access link's share, in milliseconds, at least 0.
   public var height: Double
   /// Relative error of predictions, 0 (sure) … 1.5 (new).
@@ -17,16 +17,68 @@ public struct Coordinate: Hashable, Sendable {
   /// See the properties.
   public init(vector: [Double], height: Double, error: Double) {
     precondition(vector.count == Coordinate.dimensions)
-    self.vector = vector
+    (x, y, z, w) = (vector[0], vector[1], vector[2], vector[3])
     self.height = height
     self.error = error
   }
 
+  /// Euclidean part, in milliseconds; always ``dimensions`` long.
+  public var vector: [Double] {
+    get { [x, y, z, w] }
+    set {
+      precondition(newValue.count == Coordinate.dimensions)
+      (x, y, z, w) = (newValue[0], newValue[1], newValue[2], newValue[3])
+    }
+  }
+
   /// The predicted round trip in milliseconds, at least 0.
   public func roundTrip(to other: Coordinate) -> Double {
-    var sum = 0.0
-    for (a, b) in zip(vector, other.vector) { sum += (a - b) * (a - b) }
-    return sum.squareRoot() + height + other.height
+    away(from: other).length + height + other.height
+  }
+
+  /// From another coordinate to this one, in the Euclidean part.
+  public func away(from other: Coordinate) -> Displacement {
+    Displacement(x: x - other.x, y: y - other.y, z: z - other.z, w: w - other.w)
+  }
+
+  /// Moves the Euclidean part so far in the direction of `step`, which is `length` long.
+  public mutating func move(_ far: Double, along step: Displacement, of length: Double) {
+    x += far * step.x / length
+    y += far * step.y / length
+    z += far * step.z / length
+    w += far * step.w / length
+  }
+
+  /// As others are told: to 10 µs, far below what a network's jitter lets anyone measure, and within the bounds of the wire.
+  public var told: Coordinate {
+    func part(_ value: Double) -> Double { max(-1e7, min(1e7, (value * 100).rounded())) / 100 }
+    var told = self
+    (told.x, told.y, told.z, told.w) = (part(x), part(y), part(z), part(w))
+    told.height = max(0, min(1e7, (height * 100).rounded())) / 100
+    told.error = max(0, min(1_500, (error * 1_000).rounded())) / 1_000
+    return told
+  }
+
+  /// All parts are numbers no larger than `bound`.
+  public func isWithin(_ bound: Double) -> Bool {
+    func isFine(_ value: Double) -> Bool { value.isFinite && abs(value) <= bound }
+    return isFine(x) && isFine(y) && isFine(z) && isFine(w) && isFine(height)
+  }
+
+  /// A difference of two coordinates' Euclidean parts.
+  public struct Displacement: Hashable, Sendable {
+    var (x, y, z, w): (Double, Double, Double, Double)
+    /// In milliseconds.
+    public var length: Double { (x * x + y * y + z * z + w * w).squareRoot() }
+
+    init(x: Double, y: Double, z: Double, w: Double) { (self.x, self.y, self.z, self.w) = (x, y, z, w) }
+
+    /// In a random direction, of at most one millisecond.
+    public static func anyhow(using random: inout SeededRandom) -> Displacement {
+      let (x, y) = (random.fraction() - 0.5, random.fraction() - 0.5)
+      let (z, w) = (random.fraction() - 0.5, random.fraction() - 0.5)
+      return Displacement(x: x, y: y, z: z, w: w)
+    }
   }
 }
 

@@ -12,14 +12,18 @@ import Wire
 // What a peer can meet, and what it can want. All cases are plain values: `Runtime` makes them of sockets, processes and a
 // clock, `Lab` of a simulation.
 
-/// What happens to a peer.
+/// What happens to a peer. Large and seldom ones lie on the heap, so that the many small ones are cheap to pass on.
 public enum Input: Sendable {
   // MARK: From the network
 
   /// A datagram came from this peer, opened and not replayed.
   case datagram(WireDatagramMessage, from: NodeID, at: PeerAddress)
+  /// The same, where no bytes lie between: in a simulation.
+  case gossip(GossipDatagram, from: NodeID, at: PeerAddress)
   /// A message came over a link.
-  case link(WireLinkMessage, from: NodeID)
+  indirect case link(WireLinkMessage, from: NodeID)
+  /// An exchange over a link, where no bytes lie between: in a simulation.
+  case exchange(GossipExchange, from: NodeID)
   /// A link to this peer is up.
   case linkUp(NodeID)
   /// The link to this peer closed or could not be opened.
@@ -30,7 +34,7 @@ public enum Input: Sendable {
   /// A timer that was asked for.
   case timer(Timer)
   /// A worker spoke about its stream.
-  case worker(WorkerID, WorkerReport)
+  indirect case worker(WorkerID, WorkerReport)
   /// A worker told how it fares: frames due and late since the last time.
   case workerProgress(WorkerID, due: UInt64, late: UInt64)
   /// A worker's process ended.
@@ -38,7 +42,7 @@ public enum Input: Sendable {
   /// The records of this token are on disk.
   case persisted(PersistToken)
   /// A probe that was asked for: what is at the path, or why not.
-  case probed(path: String, Result<SourceDescription, WorkerFault>)
+  indirect case probed(path: String, Result<SourceDescription, WorkerFault>)
   /// What /proc says.
   case sample(MachineSample)
   /// Bytes moved over links and datagrams so far, to and from each peer.
@@ -49,7 +53,7 @@ public enum Input: Sendable {
   // MARK: From clients
 
   /// A client of this portal asks.
-  case client(ClientToken, ClientQuestion)
+  indirect case client(ClientToken, ClientQuestion)
   /// Clients of a sink wrote everything up to and with this position.
   case delivered(SinkID, through: Position)
   /// Whether a sink has clients.

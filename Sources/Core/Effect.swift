@@ -10,12 +10,14 @@ import Streams
 import Vocabulary
 import Wire
 
-/// What a peer wants done. Effects are carried out in order.
+/// What a peer wants done. Effects are carried out in order. Large and seldom ones lie on the heap, as with ``Input``.
 public enum Effect: Sendable {
   /// Seal and send.
-  case sendDatagram(WireDatagramMessage, to: NodeID, at: PeerAddress)
-  /// Send over a link, opening one if need be; when that fails, answer ``Input/linkDown(_:)``.
-  case sendLink(WireLinkMessage, to: NodeID, at: PeerAddress, LinkPurpose)
+  case sendDatagram(GossipDatagram, to: NodeID, at: PeerAddress)
+  /// Send over a link, opening one if need be, without an address only over one that is open; when that fails, answer ``Input/linkDown(_:)``.
+  indirect case sendLink(WireLinkMessage, to: NodeID, at: PeerAddress?, LinkPurpose)
+  /// The same, over the link for control.
+  case sendExchange(GossipExchange, to: NodeID, at: PeerAddress?)
   /// Call back then with ``Input/timer(_:)``. Replaces the earlier time of the same timer.
   case setTimer(Timer, at: Instant)
   /// Write these, all or none, and answer with ``Input/persisted(_:)`` once they would survive a loss of power.
@@ -23,13 +25,13 @@ public enum Effect: Sendable {
   /// Forget these records; no hurry.
   case forget([Record.Name])
   /// Start a worker on this job, with the path in the operator's share that a source stage reads, if it has one.
-  case startWorker(WorkerID, WorkerJob, source: String?)
+  indirect case startWorker(WorkerID, WorkerJob, source: String?)
   /// Tell a worker.
-  case toWorker(WorkerID, WorkerCommand)
+  indirect case toWorker(WorkerID, WorkerCommand)
   /// End a worker.
   case stopWorker(WorkerID)
   /// Hand this to the clients of a sink.
-  case deliver(SinkID, Streams.Delivery)
+  indirect case deliver(SinkID, Streams.Delivery)
   /// A sink is open for this output of a service.
   case sinkOpened(SinkID, RequestID, output: String)
   /// A sink is closed: its clients get what is left, or the reason.
@@ -37,9 +39,9 @@ public enum Effect: Sendable {
   /// Look at this path of the operator's share and answer with ``Input/probed(path:_:)``.
   case probe(path: String)
   /// Answer a client.
-  case answer(ClientToken, ClientAnswer)
+  indirect case answer(ClientToken, ClientAnswer)
   /// Something worth telling: events, trace, log.
-  case event(Event)
+  indirect case event(Event)
 }
 
 /// Control messages do not wait behind media.

@@ -16,6 +16,7 @@ extension Node {
   // MARK: - On the contests' wishes
 
   mutating func contest(_ input: ContestInput) {
+    renewViews()
     perform(contests.handle(input, at: now, wall: wall, using: &random))
   }
 

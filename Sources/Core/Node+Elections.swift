@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Membership
 import Rivals
 import Sessions
 import Vocabulary
@@ -11,7 +12,19 @@ import Wire
 extension Node {
   // MARK: - On the ballots' wishes
 
-  mutating func ballot(_ input: BallotInput) { perform(ballots.handle(input, at: now, wall: wall)) }
+  mutating func ballot(_ input: BallotInput) {
+    renewViews()
+    perform(ballots.handle(input, at: now, wall: wall))
+  }
+
+  /// Members come and go more often than somebody asks who they are.
+  mutating func renewViews() {
+    guard isViewStale else { return }
+    isViewStale = false
+    let view = memberView
+    perform(ballots.handle(.members(view), at: now, wall: wall))
+    perform(contests.handle(.members(view), at: now, wall: wall, using: &random))
+  }
 
   mutating func perform(_ effects: [BallotEffect]) {
     for effect in effects {
@@ -95,26 +108,34 @@ extension Node {
 
   // MARK: - Judging mandates
 
-  /// The members that this peer believes alive, as elections care for them.
+  /// The members that elections are about: those from whom electorates are drawn, as far as this peer believes them alive.
   var memberView: Elections.MemberView {
+    Node.memberView(of: members, ignoring: frauds.ignored, at: now)
+  }
+
+  private static func memberView(
+    of members: MemberTable, ignoring frauds: OrderedSet<NodeID>, at now: Instant
+  ) -> Elections.MemberView {
     Elections.MemberView(
-      members.all(at: now).filter { $0.state == .alive || $0.state == .suspect }.map { member in
-        Elections.MemberView.Member(
-          id: member.node, knownSince: member.node == id ? .zero : member.knownSince,
-          roundTrip: member.node == id ? .zero : member.roundTrip.map { Duration.fromSeconds($0 / 1_000) })
-      }, ignoring: frauds.ignored)
+      members.seated(at: now).map { member in
+        let isOwn = member.node == members.node
+        return Elections.MemberView.Member(
+          id: member.node, knownSince: isOwn ? .zero : member.knownSince,
+          roundTrip: isOwn ? .zero : member.roundTrip.map { Duration.fromSeconds($0 / 1_000) })
+      }, ignoring: frauds)
   }
 
   /// What the desk asks of its peer.
   var deskContext: DeskContext {
-    let (view, now, wall, catalogue, offered) = (memberView, now, wall, catalogue, settings.offer.components)
-    let own = settings.election
+    let (members, now, wall, catalogue, offered) = (members, now, wall, catalogue, settings.offer.components)
+    let (own, ignored) = (settings.election, frauds.ignored)
     return DeskContext(
       wall: wall, begun: streams.begun,
       verifyMandate: { bytes, request, term in
         var verified = VerifiedDigests(capacity: 64)
         do {
           let mandate = try Warrant(validating: bytes, using: &verified)
+          let view = Node.memberView(of: members, ignoring: ignored, at: now)
           try mandate.verify(for: request, in: term, own: own, wall: wall, view: view, at: now, using: &verified)
           return .success(
             VerifiedMandate(manager: mandate.manager, digest: mandate.digest, notAfter: mandate.notAfter))

@@ -16,9 +16,8 @@ extension Node {
   mutating func onJoin(_ contacts: [Contact]) {
     for contact in contacts { addresses.learn(contact.node, contact.address) }
     perform(members.handle(.join(contacts.map { ($0.node, $0.address) }), at: now, using: &random))
+    isViewStale = true
     ballot(.start(identityIsNew: settings.identityIsNew))
-    ballot(.members(memberView))
-    contest(.members(memberView))
     contest(.start)
     if let warning = strategy.warning { event("election.unproved", nil, "managers are found by \(warning)") }
     keepHouse(by: now + Limits.housekeeping)
@@ -43,28 +42,42 @@ extension Node {
     }
   }
 
+  mutating func onGossip(_ datagram: GossipDatagram, from sender: NodeID, at address: PeerAddress) {
+    switch datagram.body {
+    case .membership(let words):
+      perform(members.handle(.datagram(words, from: sender, at: address), at: now, using: &random))
+    case .train(let train): board(.train(train, from: sender))
+    }
+    if !datagram.reports.isEmpty { board(.reports(datagram.reports)) }
+  }
+
   mutating func onExchange(_ exchange: WireMembershipExchange, from sender: NodeID) throws(InvalidMessage) {
     let updates = try [MemberUpdate](validating: exchange.updates, limit: 3 * Limits.members)
-    perform(members.handle(.exchange(updates, isAnswer: exchange.isAnswer, from: sender), at: now, using: &random))
-    // Views and boards go together: a newcomer can place at once.
-    if exchange.isAnswer { sendBoard(to: sender, isAnswer: false) }
-    if exchange.isAnswer { fraud(.meets(sender)) }
+    onExchange(.view(updates, isAnswer: exchange.isAnswer), from: sender)
   }
 
   mutating func onExchange(_ exchange: WireMeasurementExchange, from sender: NodeID) throws(InvalidMessage) {
-    board(.reports(try envelopes(exchange.reports)))
-    if !exchange.isAnswer { sendBoard(to: sender, isAnswer: true) }
+    onExchange(.board(try envelopes(exchange.reports), isAnswer: exchange.isAnswer), from: sender)
+  }
+
+  mutating func onExchange(_ exchange: GossipExchange, from sender: NodeID) {
+    switch exchange {
+    case .view(let updates, let isAnswer):
+      perform(members.handle(.exchange(updates, isAnswer: isAnswer, from: sender), at: now, using: &random))
+      // Views and boards go together: a newcomer can place at once.
+      if isAnswer {
+        sendBoard(to: sender, isAnswer: false)
+        fraud(.meets(sender))
+      }
+    case .board(let reports, let isAnswer):
+      board(.reports(reports))
+      if !isAnswer { sendBoard(to: sender, isAnswer: true) }
+    }
   }
 
   private mutating func sendBoard(to node: NodeID, isAnswer: Bool) {
-    let reports = board.all.map(\.wire)
-    send(
-      .with {
-        $0.measurements = .with {
-          $0.isAnswer = isAnswer
-          $0.reports = reports
-        }
-      }, to: node)
+    guard node != id, let address = address(of: node) else { return }
+    effectsOut.append(.sendExchange(.board(board.all, isAnswer: isAnswer), to: node, at: address.known))
   }
 
   private func envelopes(_ wire: [WireSignedBytes]) throws(InvalidMessage) -> [SignedEnvelope] {
@@ -74,6 +87,7 @@ extension Node {
   }
 
   mutating func onLinkDown(_ node: NodeID) {
+    guests.remove(node)
     stream(.linkClosed(node))
     perform(members.handle(.linkBroken(node), at: now, using: &random))
   }
@@ -84,24 +98,22 @@ extension Node {
     for effect in effects {
       switch effect {
       case .send(let datagram, let node, let address):
-        let room = Limits.datagramMessage - datagram.wire.wireBytes.count - 16
-        let reports = board.piggyback(bytes: min(room, Limits.reportBytes), at: now).map(\.wire)
-        effectsOut.append(
-          .sendDatagram(
-            .with {
-              $0.membership = datagram.wire
-              $0.measurements = reports
-            }, to: node, at: address))
+        let room = Limits.datagramMessage - datagram.estimatedBytes - 16
+        // Where not all are kept, who asks keeps this peer, and whoever else it meets may not.
+        let limit = members.commonLimit
+        board.tell(onlyUpTo: limit)
+        let isFirstHand = limit != nil && datagram.isAnswer
+        let reports = board.piggyback(
+          bytes: min(room, Limits.reportBytes), isFirstHand: isFirstHand, at: now)
+        let message = GossipDatagram(body: .membership(datagram), reports: reports)
+        effectsOut.append(.sendDatagram(message, to: node, at: address))
       case .exchange(let updates, let isAnswer, let node, let address):
         addresses.learn(node, address)
-        let message = WireLinkMessage.with {
-          $0.membership = .with {
-            $0.isAnswer = isAnswer
-            $0.updates = updates.exchange
-          }
-        }
-        effectsOut.append(.sendLink(message, to: node, at: address, .control))
+        effectsOut.append(.sendExchange(.view(updates, isAnswer: isAnswer), to: node, at: address))
       case .changed(let member, let before): onMemberChanged(member, from: before)
+      case .dropped(let node):
+        isViewStale = true
+        board(.gone(node))
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.membership(timer), at: at))
       }
     }
@@ -114,9 +126,8 @@ extension Node {
         "member.\(member.state.rawValue)", nil,
         "\(member.node.short)… at \(member.address) is \(member.state.rawValue)", [.init("node", "\(member.node)")])
     }
-    ballot(.members(memberView))
-    contest(.members(memberView))
-    board(.members(members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node)))
+    isViewStale = true
+    board(member.isMember ? .joined(member.node) : .gone(member.node))
     guard member.state == .dead || member.state == .left, before != member.state else { return }
     stream(.linkClosed(member.node))
     for request in Array(director.services.keys) { manage(request, .nodeLost(member.node)) }
@@ -128,7 +139,7 @@ extension Node {
       case .published: perform(members.handle(.nudge(2), at: now, using: &random))
       case .sendTrain(let message, let node):
         guard let address = members[node]?.address ?? addresses[node] else { continue }
-        effectsOut.append(.sendDatagram(.with { $0.train = message.wire }, to: node, at: address))
+        effectsOut.append(.sendDatagram(GossipDatagram(body: .train(message), reports: []), to: node, at: address))
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.measurements(timer), at: at))
       }
     }
@@ -172,6 +183,8 @@ extension Node {
 extension Limits {
   /// A datagram's message: what sealing and headers leave of ``datagramBytes``, with some bytes to spare.
   public static let datagramMessage = 1_140
+  /// Strangers that are remembered as having opened a link: as many as there may be links, roughly.
+  public static let guests = 4_096
   /// Sockets are counted and the own state is looked at this often.
   public static let housekeeping = Duration.milliseconds(1_000)
 }

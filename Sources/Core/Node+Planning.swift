@@ -2,6 +2,8 @@ import Base
 import Composition
 import Foundation
 import Identity
+import Measurements
+import Membership
 import Placement
 import Sessions
 import Vocabulary
@@ -156,6 +158,35 @@ struct PlanningView: Sendable {
       if best.map({ (cost, view.id) < ($0.cost, $0.node) }) ?? true { best = (cost, view.id) }
     }
     return best?.node
+  }
+}
+
+/// What gossip says of the overlay at one moment.
+struct OverlaySight: Sendable {
+  let id: NodeID
+  let members: MemberTable
+  let board: LoadBoard
+  let catalogue: Catalogue
+  let now: Instant
+
+  /// For planning, by node ID.
+  var planningView: PlanningView {
+    var nodes: [NodeView] = []
+    for member in members.all(at: now) where member.state == .alive || member.node == id {
+      guard let (report, received) = board[member.node] else { continue }
+      let offers = OrderedSet(report.components ?? Array(catalogue.components.keys))
+      var node = NodeView(id: member.node, host: member.address.host, coordinate: report.coordinate, offers: offers)
+      node.load = report.load
+      node.rates = report.rates
+      node.paths = report.paths
+      node.serves = report.streams
+      node.age = (now - received).seconds
+      // Promised, running or not: the node counts armed and reserved work too.
+      node.pending.slots = max(0, report.promisedSlots - report.load.slotsUsed)
+      node.pending.cores = max(0, report.promisedCores - report.load.ownCPU * report.load.cores)
+      nodes.append(node)
+    }
+    return PlanningView(nodes: nodes, catalogue: catalogue, seed: UInt64(bitPattern: now.nanoseconds) ^ id.key.prefix64)
   }
 }
 

@@ -97,34 +97,14 @@ extension Node {
     send(.with { $0.service = .with { $0.report = report } }, to: note.mandate.envelope.body.portal)
   }
 
+  /// What a manager asks of its peer. It seldom does: the view is put together when it plans.
   var managerContext: ManagerContext {
-    let view = planningView
-    let book = addresses
-    let known = OrderedDictionary(
-      members.all(at: now).filter { $0.isMember }.map { ($0.node, $0.address) }, uniquingKeysWith: { $1 })
+    let (members, addresses) = (members, addresses)
+    let overlay = OverlaySight(id: id, members: members, board: board, catalogue: catalogue, now: now)
     return ManagerContext(
-      wall: wall, keys: keys, address: { known[$0] ?? book[$0] }, plan: { view.blueprint(for: $0) },
-      seat: { view.seat(for: $0) })
-  }
-
-  /// The overlay as gossip has it, for planning.
-  var planningView: PlanningView {
-    var nodes: [NodeView] = []
-    for member in members.all(at: now) where member.state == .alive || member.node == id {
-      guard let (report, received) = board[member.node] else { continue }
-      let offers = OrderedSet(report.components ?? Array(catalogue.components.keys))
-      var node = NodeView(id: member.node, host: member.address.host, coordinate: report.coordinate, offers: offers)
-      node.load = report.load
-      node.rates = report.rates
-      node.paths = report.paths
-      node.serves = report.streams
-      node.age = (now - received).seconds
-      // Promised, running or not: the node counts armed and reserved work too.
-      node.pending.slots = max(0, report.promisedSlots - report.load.slotsUsed)
-      node.pending.cores = max(0, report.promisedCores - report.load.ownCPU * report.load.cores)
-      nodes.append(node)
-    }
-    return PlanningView(nodes: nodes, catalogue: catalogue, seed: UInt64(bitPattern: now.nanoseconds) ^ id.key.prefix64)
+      wall: wall, keys: keys,
+      address: { node in members[node].flatMap { $0.isMember ? $0.address : nil } ?? addresses[node] },
+      plan: { overlay.planningView.blueprint(for: $0) }, seat: { overlay.planningView.seat(for: $0) })
   }
 
   // MARK: - What a manager tells

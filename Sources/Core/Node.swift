@@ -49,6 +49,10 @@ public struct Node: Sendable {
   var verified = VerifiedDigests()
   /// The mandate that a manager shows with the message that the desk is being told.
   var shownMandate: [UInt8] = []
+  /// Strangers who speak to this peer over links that they opened: they can be answered. At most ``Base/Limits/guests``.
+  var guests: OrderedSet<NodeID> = []
+  /// The members changed since the ballots and contests were told.
+  var isViewStale = true
   var nextToken: UInt64 = 0
   /// When sockets are next counted and what is stale ends; nil before the join.
   var housekeepingDue: Instant?
@@ -103,8 +107,8 @@ public struct Node: Sendable {
   {
     (self.now, self.wall, self.random) = (now, wall, random)
     effectsOut = []
-    inbox = [input]
-    var steps = 0
+    take(input)
+    var steps = 1
     // Messages to this very peer are handled at once, in order; a loop of them would be a defect.
     while !inbox.isEmpty {
       steps += 1
@@ -121,6 +125,10 @@ public struct Node: Sendable {
     switch input {
     case .join(let contacts): onJoin(contacts)
     case .datagram(let message, let sender, let address): onDatagram(message, from: sender, at: address)
+    case .gossip(let datagram, let sender, let address): onGossip(datagram, from: sender, at: address)
+    case .exchange(let exchange, let sender):
+      welcome(sender)
+      onExchange(exchange, from: sender)
     case .sample(let sample): board(.sample(sample))
     case .traffic(let traffic): board(.traffic(traffic.map { ($0.node, $0.sent, $0.received) }))
     case .calibrated(let decode, let encode, let filter):
@@ -163,6 +171,7 @@ public struct Node: Sendable {
   }
 
   private mutating func onLink(_ message: WireLinkMessage, from sender: NodeID) {
+    welcome(sender)
     do throws(InvalidMessage) {
       switch message.body {
       case .membership(let exchange): try onExchange(exchange, from: sender)
@@ -195,8 +204,28 @@ public struct Node: Sendable {
   /// Sends over a link, or hands the message to this peer itself.
   mutating func send(_ message: WireLinkMessage, to node: NodeID, _ purpose: LinkPurpose = .control) {
     if node == id { return inbox.append(.link(message, from: id)) }
-    guard let address = members[node]?.address ?? addresses[node] else { return inbox.append(.linkDown(node)) }
-    effectsOut.append(.sendLink(message, to: node, at: address, purpose))
+    guard let address = address(of: node) else { return inbox.append(.linkDown(node)) }
+    effectsOut.append(.sendLink(message, to: node, at: address.known, purpose))
+  }
+
+  /// How a node is reached.
+  enum Whereabouts {
+    /// There.
+    case known(PeerAddress)
+    /// Only over the link that it opened.
+    case guest
+
+    var known: PeerAddress? { if case .known(let address) = self { address } else { nil } }
+  }
+
+  func address(of node: NodeID) -> Whereabouts? {
+    (members[node]?.address ?? addresses[node]).map { .known($0) } ?? (guests.contains(node) ? .guest : nil)
+  }
+
+  /// Notes who spoke over a link, if nobody has said where it listens.
+  private mutating func welcome(_ sender: NodeID) {
+    guard sender != id, members[sender] == nil, addresses[sender] == nil, guests.append(sender).inserted else { return }
+    if guests.count > Limits.guests { guests.removeFirst() }
   }
 
   /// Has records written; what follows waits for them, and for all that was asked for before: without records it waits for that alone.

@@ -20,6 +20,10 @@ public enum BoardInput: Sendable {
   case own(OwnState)
   /// Members that take part, this node not among them.
   case members([NodeID])
+  /// One more takes part.
+  case joined(NodeID)
+  /// One takes part no more.
+  case gone(NodeID)
   /// What was seen of a node by others than itself.
   case observed(NodeID, Observation)
   /// A car of somebody's train, or the report of an own train's arrival.

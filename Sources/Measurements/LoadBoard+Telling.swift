@@ -9,105 +9,126 @@ extension LoadBoard {
 
   /// Signs what moved or is due; `.published` when something moved, so that it is spread at once.
   mutating func tell(at now: Instant, wall: WallTime) -> [BoardEffect] {
+    paths.settle()
     if let toldAt, now - toldAt < Limits.reportPause {
-      return hasNews(at: now) ? [.setTimer(.publish, at: toldAt + Limits.reportPause)] : []
+      let hasNews = drafts(at: now).contains { $0.verdict == .moved }
+      return hasNews ? [.setTimer(.publish, at: toldAt + Limits.reportPause)] : []
     }
-    var moved = false
-    var isTold = false
-    for content in contents {
-      let verdict = judge(content, at: now)
-      guard verdict != .stale else { continue }
+    let drafts = drafts(at: now)
+    if !drafts.contains(where: \.isOfPaths) { judgedPaths = paths.version }
+    guard !drafts.isEmpty else { return [] }
+    for draft in drafts {
       sequence += 1
-      hold(Signed(ReportPart(node: node, sequence: sequence, wall: wall, content: content), by: keys), at: now)
-      moved = moved || verdict == .moved
-      isTold = true
+      hold(Signed(ReportPart(node: node, sequence: sequence, wall: wall, content: draft.content), by: keys), at: now)
     }
-    guard isTold else { return [] }
     toldAt = now
-    let pulse = nodes[node]?.parts[.pulse]?.received ?? now
-    return (moved ? [.published] : []) + [.setTimer(.publish, at: pulse + Limits.reportInterval)]
+    let pulse = nodes[node].flatMap { place(of: .pulse, in: $0) }.map { rows[$0].received } ?? now
+    return (drafts.contains { $0.verdict == .moved } ? [.published] : [])
+      + [.setTimer(.publish, at: pulse + Limits.reportInterval)]
   }
 
   private enum Verdict { case moved, due, stale }
 
-  private func judge(_ content: ReportPart.Content, at now: Instant) -> Verdict {
-    let slot = ReportPart(node: node, sequence: 0, wall: WallTime(milliseconds: 0), content: content).slot
-    guard let held = nodes[node]?.parts[slot] else { return .moved }
-    if content.movedNoticeably(since: held.part.body.content) { return .moved }
-    return slot == .pulse && now - held.received >= Limits.reportInterval ? .due : .stale
+  /// Something to tell.
+  private struct Draft {
+    var content: ReportPart.Content
+    var verdict: Verdict
+    var isOfPaths: Bool { if case .paths = content { true } else { false } }
   }
 
-  private func hasNews(at now: Instant) -> Bool { contents.contains { judge($0, at: now) == .moved } }
+  private func judge(_ content: ReportPart.Content, at now: Instant) -> Verdict {
+    let slot = content.slot
+    guard let known = nodes[node], let held = place(of: slot, in: known) else { return .moved }
+    if content.movedNoticeably(since: parts[held].body.content) { return .moved }
+    return slot == .pulse && now - rows[held].received >= Limits.reportInterval ? .due : .stale
+  }
 
   /// What there is to tell; pages that were told and are empty now are told as such.
-  private var contents: [ReportPart.Content] {
-    var contents = current.contents
-    for slot in nodes[node]?.parts.keys ?? [] {
-      switch slot {
-      case .streams(let page) where page * Limits.streamsPerPage >= own.streams.count:
-        contents.append(.streams(page, []))
-      case .paths(let page) where page * Limits.pathsPerPage >= paths.rates.count: contents.append(.paths(page, []))
+  private func drafts(at now: Instant) -> [Draft] {
+    var drafts: [Draft] = []
+    func consider(_ content: ReportPart.Content) {
+      let verdict = judge(content, at: now)
+      if verdict != .stale { drafts.append(Draft(content: content, verdict: verdict)) }
+    }
+    consider(
+      .pulse(
+        ReportPart.Pulse(
+          load: load, rates: gauge.rates(best: paths.best, offer: offer), coordinate: own.coordinate,
+          promisedSlots: own.promisedSlots, promisedCores: own.promisedCores)))
+    consider(.offer(offer.components))
+    for page in LoadReport.pages(own.streams, of: Limits.streamsPerPage, most: Limits.reportedStreams) {
+      consider(.streams(page.index, page.items))
+    }
+    // What was judged before is not judged again.
+    let pathsMoved = paths.version != judgedPaths
+    if pathsMoved {
+      for page in LoadReport.pages(paths.rates, of: Limits.pathsPerPage, most: Limits.reportedPaths) {
+        consider(.paths(page.index, page.items))
+      }
+    }
+    for place in nodes[node]?.places ?? [] {
+      switch rows[place].slot {
+      case .streams(let page) where page * Limits.streamsPerPage >= own.streams.count: consider(.streams(page, []))
+      case .paths(let page) where pathsMoved && page * Limits.pathsPerPage >= paths.rates.count:
+        consider(.paths(page, []))
       default: break
       }
     }
-    return contents
-  }
-
-  private var current: LoadReport {
-    var report = LoadReport(node: node, sequence: sequence, wall: WallTime(milliseconds: 0))
-    report.load = load
-    report.rates = gauge.rates(best: paths.best, offer: offer)
-    report.paths = paths.rates
-    report.coordinate = own.coordinate
-    report.streams = Array(own.streams.prefix(Limits.reportedStreams))
-    report.components = offer.components
-    report.promisedSlots = own.promisedSlots
-    report.promisedCores = own.promisedCores
-    return report
+    return drafts
   }
 
   // MARK: - Beside a datagram
 
   /// Parts to send beside a datagram, within `bytes` and the budget: the newest, nearest, most changed and least told first.
   /// What came first goes first would be worse: where there is more to tell than the budget allows, old news then delay all.
-  public mutating func piggyback(bytes: Int = Limits.reportBytes, at now: Instant) -> [SignedEnvelope] {
+  /// - Parameter isFirstHand: nobody else may tell the addressee of this node, so its own parts go first, however often they were told.
+  public mutating func piggyback(
+    bytes: Int = Limits.reportBytes, isFirstHand: Bool = false, at now: Instant
+  ) -> [SignedEnvelope] {
     allowance = min(
       Limits.reportBudget * Limits.reportSavings.seconds, allowance + (now - allowanceAt).seconds * Limits.reportBudget)
     allowanceAt = now
     var room = min(bytes, Int(allowance))
+    guard room >= Limits.envelopeBytes, !rows.isEmpty else { return [] }
+    let most = Int32(max(2, Int((Limits.reportRetransmits * digits(of: members.count + 1)).rounded())))
+    if isFirstHand { for place in nodes[node]?.places ?? [] { list(place) } }
     var taken: [SignedEnvelope] = []
-    for candidate in candidates(at: now) {
-      guard candidate.size <= room, let held = nodes[candidate.node]?.parts[candidate.slot] else { continue }
-      taken.append(held.part.envelope)
-      nodes[candidate.node]!.parts[candidate.slot]!.sent += 1
-      room -= candidate.size
-      allowance -= Double(candidate.size)
-      if room < Limits.envelopeBytes { break }
-    }
-    return taken
-  }
-
-  private struct Candidate {
-    var node: NodeID
-    var slot: ReportPart.Slot
-    var size: Int
-    var weight: Double
-  }
-
-  private func candidates(at now: Instant) -> [Candidate] {
-    let most = max(2, Int((Limits.reportRetransmits * digits(of: members.count + 1)).rounded()))
-    var candidates: [Candidate] = []
-    for (node, known) in nodes where known.parts.values.contains(where: { $0.sent < most }) {
-      // Near nodes are what near peers place on; the own report has nobody else to begin with.
-      let nearness =
-        node == self.node ? 4 : 50 / (50 + (known.report.map { own.coordinate.roundTrip(to: $0.coordinate) } ?? 0))
-      for (slot, held) in known.parts where held.sent < most {
-        let weight = nearness * (held.moved ? 1 : 0.25) / (1 + (now - held.received).seconds) / Double(1 + held.sent)
-        candidates.append(
-          Candidate(node: node, slot: slot, size: held.part.bytes.count + Limits.envelopeBytes, weight: weight))
+    let count = untold.count
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: max(count, 1)) { weights in
+      var kept = 0
+      for index in 0..<count {
+        let place = Int(untold[index])
+        let row = rows[place]
+        let isDue = row.sent < most && row.isWanted
+        guard isDue || isFirstHand && row.isOwn else {
+          rows[place].isUntold = false
+          continue
+        }
+        let age = 1 + Double(now.nanoseconds - row.received.nanoseconds) / 1e9
+        let weight = row.nearness * (row.moved ? 1 : 0.25) / (age * Double(1 + row.sent))
+        // First what makes a report at all.
+        weights[kept] = isFirstHand && row.isOwn ? (row.slot == .pulse ? 7 : row.slot == .offer ? 6 : 5) : weight
+        untold[kept] = untold[index]
+        kept += 1
+      }
+      untold.removeLast(count - kept)
+      // The best one that fits, then the next: a few fit, of hundreds.
+      while room >= Limits.envelopeBytes {
+        var best = -1
+        var weight = 0.0
+        for index in 0..<kept where weights[index] > weight && rows[Int(untold[index])].size <= room {
+          (best, weight) = (index, weights[index])
+        }
+        guard best >= 0 else { break }
+        weights[best] = -1
+        let place = Int(untold[best])
+        taken.append(parts[place].envelope)
+        rows[place].sent += 1
+        room -= Int(rows[place].size)
+        allowance -= Double(rows[place].size)
       }
     }
-    return candidates.sorted { $0.weight > $1.weight }
+    return taken
   }
 
   /// log10, at least 1, straight between powers of ten.

@@ -17,6 +17,17 @@ public struct LoadBoard: Sendable {
   let keys: KeyPair
   let offer: NodeOffer
   var nodes: OrderedDictionary<NodeID, Known> = [:]
+  /// All parts held, and of each what telling it depends on: flat, as every datagram looks at all of them.
+  var parts: [Signed<ReportPart>] = []
+  var rows: [Row] = []
+  /// Of ``rows`` those that may have to be told more often; others too, until somebody looks.
+  var untold: [Int32] = []
+  /// Where this node stood when the rows' nearness was reckoned.
+  var reckonedAt = Coordinate.origin
+  /// Of the path rates that were judged last, when none was worth telling.
+  var judgedPaths: UInt64 = 0
+  /// Up to this ID others keep all members, and want their reports; nil: all that there are. Of the rest each tells of itself.
+  var commonLimit: NodeID?
   /// Members that take part; for lookup only.
   var members: Set<NodeID> = []
   var observations: OrderedDictionary<NodeID, Observations> = [:]
@@ -33,15 +44,28 @@ public struct LoadBoard: Sendable {
 
   /// What is held of one node.
   struct Known: Sendable {
-    var parts: OrderedDictionary<ReportPart.Slot, Held> = [:]
-    /// Put together from the parts; nil before both pulse and offer came.
-    var report: LoadReport?
+    /// Which of ``LoadBoard/parts`` are its own.
+    var places: [Int] = []
+    /// Where it says that it stands; nil before both pulse and offer came.
+    var coordinate: Coordinate?
   }
 
-  struct Held: Sendable {
-    var part: Signed<ReportPart>
+  /// What the telling of one part depends on.
+  struct Row: Sendable {
     var received: Instant
-    var sent = 0
+    /// 1 for one at this very place, less with every millisecond.
+    var nearness: Double
+    /// On the wire.
+    var size: Int32
+    var sent: Int32 = 0
+    /// Which part of whose report this is; its number.
+    var slot: ReportPart.Slot
+    var sequence: UInt64
+    /// Those whom it is told keep its node.
+    var isWanted: Bool
+    var isOwn: Bool
+    /// It stands in ``LoadBoard/untold``.
+    var isUntold = false
     /// It differs noticeably from the one before.
     var moved: Bool
   }
@@ -62,13 +86,23 @@ public struct LoadBoard: Sendable {
   /// A node's report as it must be read now, corrected by what was seen of it, and when its pulse came; nil before pulse and
   /// offer are known.
   public subscript(node: NodeID) -> (report: LoadReport, received: Instant)? {
-    guard let known = nodes[node], let report = known.report, let pulse = known.parts[.pulse] else { return nil }
-    return (observations[node]?.corrected(report, at: clock) ?? report, pulse.received)
+    guard let known = nodes[node], known.coordinate != nil, let pulse = place(of: .pulse, in: known) else { return nil }
+    var report = LoadReport(node: node, sequence: 0, wall: WallTime(milliseconds: 0))
+    for place in known.places { report.take(parts[place].body) }
+    return (observations[node]?.corrected(report, at: clock) ?? report, rows[pulse].received)
   }
   /// How a node fares in its own signed words, for others to check; nil before its pulse came.
-  public func pulse(of node: NodeID) -> SignedEnvelope? { nodes[node]?.parts[.pulse]?.part.envelope }
+  public func pulse(of node: NodeID) -> SignedEnvelope? {
+    nodes[node].flatMap { place(of: .pulse, in: $0) }.map { parts[$0].envelope }
+  }
   /// All parts of all reports, for an exchange.
-  public var all: [SignedEnvelope] { nodes.values.flatMap { $0.parts.values.map(\.part.envelope) } }
+  public var all: [SignedEnvelope] {
+    nodes.values.flatMap { $0.places.lazy.filter { rows[$0].isWanted }.map { parts[$0].envelope } }
+  }
+
+  func place(of slot: ReportPart.Slot, in known: Known) -> Int? {
+    known.places.first { rows[$0].slot == slot }
+  }
 
   // MARK: - The one entry
 
@@ -96,9 +130,14 @@ public struct LoadBoard: Sendable {
       return []
     case .own(let state):
       own = state
+      if abs(own.coordinate.roundTrip(to: reckonedAt) - own.coordinate.height - reckonedAt.height) >= 1 { reckon() }
       load.slotsUsed = state.slotsUsed
       return tell(at: now, wall: wall)
     case .members(let nodes): return onMembers(nodes, at: now)
+    case .joined(let node): return onJoined(node, at: now)
+    case .gone(let node):
+      forget(node)
+      return []
     case .observed(let node, let observation):
       onObserved(node, observation, at: now)
       return []
@@ -113,56 +152,150 @@ public struct LoadBoard: Sendable {
 
   private mutating func learn(_ envelopes: [SignedEnvelope], at now: Instant) {
     for envelope in envelopes.prefix(Limits.exchangedParts) {
-      guard envelope.signer == node || members.contains(envelope.signer) else { continue }
+      let signer = envelope.signer
+      guard signer == node || members.contains(signer) else { continue }
+      if let part = envelope.verified(as: ReportPart.self) {
+        guard part.body.node == signer, isNews(part.body) else { continue }
+        if signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
+        continue
+      }
       // Known ones are told apart by their sequence alone; only what is newer costs a signature check.
-      guard let claimed = try? ReportPart(validating: envelope.bytes), claimed.node == envelope.signer else { continue }
-      let held = nodes[envelope.signer]?.parts[claimed.slot]
-      let newest = envelope.signer == node ? sequence : held?.part.body.sequence
-      if let newest, newest >= claimed.sequence { continue }
+      guard let claimed = try? ReportPart(validating: envelope.bytes), claimed.node == signer, isNews(claimed) else {
+        continue
+      }
       verifications += 1
       // Whoever sends a forgery is not listened to any further.
       guard let part = try? Signed<ReportPart>(verifying: envelope) else { return }
-      if part.signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
+      if signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
     }
+  }
+
+  private func isNews(_ part: ReportPart) -> Bool {
+    if part.node == node { return part.sequence > sequence }
+    guard let known = nodes[part.node], let held = place(of: part.slot, in: known) else { return true }
+    return part.sequence > rows[held].sequence
   }
 
   /// Takes a newer part into the node's report.
   mutating func hold(_ part: Signed<ReportPart>, at now: Instant) {
-    var known = nodes[part.signer] ?? Known()
-    let before = known.parts[part.body.slot]
-    let moved = before.map { part.body.content.movedNoticeably(since: $0.part.body.content) } ?? true
-    known.parts[part.body.slot] = Held(part: part, received: now, moved: moved)
-    if known.parts[.pulse] != nil, known.parts[.offer] != nil {
-      var report = LoadReport(node: part.signer, sequence: 0, wall: part.body.wall)
-      for held in known.parts.values { report.take(held.part.body) }
-      known.report = report
+    let (signer, body) = (part.signer, part.body)
+    let size = Int32(clamping: part.bytes.count + Limits.envelopeBytes)
+    if nodes[signer] == nil { nodes[signer] = Known() }
+    let index = nodes.index(forKey: signer)!
+    if let place = place(of: body.slot, in: nodes.values[index]) {
+      let moved = body.content.movedNoticeably(since: parts[place].body.content)
+      parts[place] = part
+      rows[place].received = now
+      rows[place].size = size
+      rows[place].sequence = body.sequence
+      rows[place].moved = moved
+      tellAnew(place)
+    } else {
+      nodes.values[index].places.append(parts.count)
+      parts.append(part)
+      rows.append(
+        Row(
+          received: now, nearness: nearness(of: signer, nodes.values[index]), size: size, slot: body.slot,
+          sequence: body.sequence, isWanted: isWanted(signer), isOwn: signer == node, moved: true))
+      tellAnew(rows.count - 1)
     }
-    nodes[part.signer] = known
+    guard body.slot == .pulse || nodes.values[index].coordinate == nil,
+      let pulse = place(of: .pulse, in: nodes.values[index]), place(of: .offer, in: nodes.values[index]) != nil,
+      case .pulse(let content) = parts[pulse].body.content
+    else { return }
+    nodes.values[index].coordinate = content.coordinate
+    let nearness = nearness(of: signer, nodes.values[index])
+    for place in nodes.values[index].places { rows[place].nearness = nearness }
+  }
+
+  /// Near nodes are what near peers place on; the own report has nobody else to begin with.
+  private func nearness(of node: NodeID, _ known: Known) -> Double {
+    node == self.node ? 4 : 50 / (50 + (known.coordinate.map { own.coordinate.roundTrip(to: $0) } ?? 0))
+  }
+
+  private func isWanted(_ signer: NodeID) -> Bool { signer == node || commonLimit.map { signer <= $0 } ?? true }
+
+  /// From now on others keep all members up to this ID; nil: all that there are.
+  public mutating func tell(onlyUpTo limit: NodeID?) {
+    guard limit != commonLimit else { return }
+    commonLimit = limit
+    for place in rows.indices {
+      rows[place].isWanted = isWanted(parts[place].signer)
+      if rows[place].isWanted { list(place) }
+    }
+  }
+
+  /// From now on it is news again.
+  private mutating func tellAnew(_ place: Int) {
+    rows[place].sent = 0
+    if rows[place].isWanted { list(place) }
+  }
+
+  mutating func list(_ place: Int) {
+    guard !rows[place].isUntold else { return }
+    rows[place].isUntold = true
+    untold.append(Int32(place))
+  }
+
+  /// How near all are, seen from where this node stands now.
+  private mutating func reckon() {
+    reckonedAt = own.coordinate
+    for index in nodes.values.indices {
+      let nearness = nearness(of: nodes.keys[index], nodes.values[index])
+      for place in nodes.values[index].places { rows[place].nearness = nearness }
+    }
   }
 
   /// This node's own signature under a higher sequence: it ran before under a clock that was ahead. It tells all anew, above it.
   private mutating func recall(_ earlier: UInt64) {
     guard earlier < .max / 2 else { return }
     sequence = earlier
-    nodes.removeValue(forKey: node)
+    drop([node])
     toldAt = nil
   }
 
   // MARK: - On members and on what was seen of them
 
   private mutating func onMembers(_ nodes: [NodeID], at now: Instant) -> [BoardEffect] {
+    let wanted = Set(nodes)
+    for gone in members.subtracting(wanted).sorted() { forget(gone) }
+    drop(self.nodes.keys.filter { $0 != node && !wanted.contains($0) })
+    var effects: [BoardEffect] = []
+    for newcomer in nodes where !members.contains(newcomer) { effects = onJoined(newcomer, at: now) }
+    return effects
+  }
+
+  private mutating func onJoined(_ newcomer: NodeID, at now: Instant) -> [BoardEffect] {
+    guard newcomer != node, members.insert(newcomer).inserted else { return [] }
     // A newcomer has heard nothing yet: everything is told anew.
-    if nodes.contains(where: { !members.contains($0) }) {
-      for known in Array(self.nodes.keys) {
-        for slot in self.nodes[known]?.parts.keys ?? [] { self.nodes[known]?.parts[slot]?.sent = 0 }
+    for place in rows.indices { tellAnew(place) }
+    return paths.follow(newcomer, at: now)
+  }
+
+  private mutating func forget(_ gone: NodeID) {
+    guard gone != node, members.remove(gone) != nil else { return }
+    drop([gone])
+    observations.removeValue(forKey: gone)
+    paths.leave(gone)
+  }
+
+  /// Drops all parts of some nodes; the last ones take their places.
+  private mutating func drop(_ gone: some Sequence<NodeID>) {
+    for node in gone {
+      guard let known = nodes.removeValue(forKey: node) else { continue }
+      for place in known.places.sorted(by: >) {
+        let last = parts.count - 1
+        if place != last {
+          parts[place] = parts[last]
+          rows[place] = rows[last]
+          let owner = nodes.index(forKey: parts[place].signer)!
+          nodes.values[owner].places[nodes.values[owner].places.firstIndex(of: last)!] = place
+        }
+        parts.removeLast()
+        rows.removeLast()
       }
     }
-    members = Set(nodes)
-    for known in Array(self.nodes.keys) where known != node && !members.contains(known) {
-      self.nodes.removeValue(forKey: known)
-    }
-    for known in Array(observations.keys) where !members.contains(known) { observations.removeValue(forKey: known) }
-    return paths.follow(nodes.filter { $0 != node }, at: now)
+    untold = rows.indices.filter { rows[$0].isUntold }.map { Int32($0) }
   }
 
   private mutating func onObserved(_ node: NodeID, _ observation: Observation, at now: Instant) {

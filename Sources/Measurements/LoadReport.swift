@@ -37,24 +37,8 @@ public struct LoadReport: Hashable, Sendable {
 
   // MARK: - In parts
 
-  /// The contents in which this report travels.
-  var contents: [ReportPart.Content] {
-    var contents: [ReportPart.Content] = [
-      .pulse(
-        ReportPart.Pulse(
-          load: load, rates: rates, coordinate: coordinate, promisedSlots: promisedSlots, promisedCores: promisedCores)),
-      .offer(components),
-    ]
-    for page in LoadReport.pages(streams, of: Limits.streamsPerPage, most: Limits.reportedStreams) {
-      contents.append(.streams(page.index, page.items))
-    }
-    for page in LoadReport.pages(paths, of: Limits.pathsPerPage, most: Limits.reportedPaths) {
-      contents.append(.paths(page.index, page.items))
-    }
-    return contents
-  }
-
-  private static func pages<Item>(_ items: [Item], of size: Int, most: Int) -> [(index: Int, items: [Item])] {
+  /// What travels in pages of a datagram each.
+  static func pages<Item>(_ items: [Item], of size: Int, most: Int) -> [(index: Int, items: [Item])] {
     stride(from: 0, to: min(items.count, most), by: size).map { start in
       (start / size, Array(items[start..<min(start + size, items.count, most)]))
     }

@@ -11,6 +11,14 @@ struct PathProber: Sendable {
   private var paths: OrderedDictionary<NodeID, Path> = [:]
   private var arriving: OrderedDictionary<NodeID, Arriving> = [:]
   private var next: UInt64 = 0
+  /// What is known of each path, the thinnest first.
+  private(set) var rates: [PathRate] = []
+  /// The widest path each way: what the access link carries at least.
+  private(set) var best: (up: Int64, down: Int64) = (0, 0)
+  /// Rises whenever ``rates`` may be others.
+  private(set) var version: UInt64 = 0
+  /// Something was measured since they were put together.
+  private var isStale = false
 
   private struct Path: Sendable {
     /// Towards the peer, by its own account of this node's trains.
@@ -34,11 +42,12 @@ struct PathProber: Sendable {
   struct Readings: Sendable {
     private var recent: [Int64] = []
     /// The median, the lower one of two; 0 before the first.
-    var capacity: Int64 { recent.isEmpty ? 0 : recent.sorted()[(recent.count - 1) / 2] }
+    private(set) var capacity: Int64 = 0
 
     mutating func add(_ reading: Int64) {
       recent.append(reading)
       if recent.count > Limits.trainReadings { recent.removeFirst() }
+      capacity = recent.sorted()[(recent.count - 1) / 2]
     }
   }
 
@@ -50,17 +59,19 @@ struct PathProber: Sendable {
     nanoseconds < 10_000 ? most : min(most, Int64(Double(bytes) * 8e9 / Double(nanoseconds)))
   }
 
-  /// What is known of each path, the thinnest first.
-  var rates: [PathRate] {
-    let known = paths.map { (node: $0.key, capacity: capacity(of: $0.value), used: Int64($0.value.used.rate * 8)) }
-    return known.filter { $0.capacity > 0 }.sorted { $0.capacity < $1.capacity }.prefix(Limits.reportedPaths).map {
-      PathRate(to: $0.node, capacity: $0.capacity, used: $0.used)
+  /// Puts together what there is to report; nothing to do when nothing was measured since.
+  mutating func settle() {
+    guard isStale else { return }
+    isStale = false
+    version += 1
+    var known: [PathRate] = []
+    best = (0, 0)
+    for (node, path) in paths {
+      let capacity = capacity(of: path)
+      best = (max(best.up, capacity), max(best.down, path.down.capacity))
+      if capacity > 0 { known.append(PathRate(to: node, capacity: capacity, used: Int64(path.used.rate * 8))) }
     }
-  }
-
-  /// The widest path each way: what the access link carries at least.
-  var best: (up: Int64, down: Int64) {
-    (paths.values.map { capacity(of: $0) }.max() ?? 0, paths.values.map(\.down.capacity).max() ?? 0)
+    rates = Array(known.sorted { $0.capacity < $1.capacity }.prefix(Limits.reportedPaths))
   }
 
   /// What flows is carried, whatever trains say; before any train it says nothing of what more there is.
@@ -68,21 +79,28 @@ struct PathProber: Sendable {
     path.up.capacity == 0 ? 0 : max(path.up.capacity, Int64(path.used.rate * 8))
   }
 
-  mutating func follow(_ nodes: [NodeID], at now: Instant) -> [BoardEffect] {
-    let wanted = Set(nodes)
-    for node in Array(paths.keys) where !wanted.contains(node) { paths.removeValue(forKey: node) }
-    let before = paths.count
-    for node in nodes where paths[node] == nil { paths[node] = Path() }
-    return paths.count > before ? [.setTimer(.train, at: now + Limits.trainPause)] : []
+  mutating func follow(_ node: NodeID, at now: Instant) -> [BoardEffect] {
+    guard paths[node] == nil else { return [] }
+    paths[node] = Path()
+    return [.setTimer(.train, at: now + Limits.trainPause)]
   }
+
+  mutating func leave(_ node: NodeID) { if paths.removeValue(forKey: node) != nil { isStale = true } }
 
   mutating func count(_ traffic: [(node: NodeID, sent: UInt64, received: UInt64)], at now: Instant) {
     for peer in traffic { paths[peer.node]?.used.read(peer.sent, at: now) }
+    isStale = true
   }
 
   /// A saturated link to this peer carried so much: as good as a train.
   mutating func reached(_ node: NodeID, _ bits: Int64) {
-    if bits > 0 { paths[node]?.up.add(min(bits, PathProber.most)) }
+    if bits > 0 { read(node) { $0.up.add(min(bits, PathProber.most)) } }
+  }
+
+  private mutating func read(_ node: NodeID, _ change: (inout Path) -> Void) {
+    guard let place = paths.index(forKey: node) else { return }
+    change(&paths.values[place])
+    isStale = true
   }
 
   // MARK: - Sending
@@ -91,23 +109,36 @@ struct PathProber: Sendable {
     guard !paths.isEmpty else { return [] }
     let wanted = paths.count <= Limits.freshPaths ? Limits.firstTrains : 1
     // Fresh paths first, then the one measured longest ago.
-    let fresh = paths.filter { $0.value.trains < wanted }.min {
-      ($0.value.trains, $0.value.probed ?? .zero) < ($1.value.trains, $1.value.probed ?? .zero)
+    var (fresh, oldest, newest, measured) = (Int?.none, 0, Instant?.none, 0)
+    for place in paths.values.indices {
+      let path = paths.values[place]
+      let mark = (path.trains, path.probed ?? .zero)
+      if path.trains < wanted, fresh.map({ mark < (paths.values[$0].trains, paths.values[$0].probed ?? .zero) }) ?? true
+      {
+        fresh = place
+      }
+      if mark.1 < paths.values[oldest].probed ?? .zero { oldest = place }
+      if let probed = path.probed {
+        newest = max(newest ?? probed, probed)
+        measured += 1
+      }
     }
-    let oldest = paths.min { ($0.value.probed ?? .zero) < ($1.value.probed ?? .zero) }
-    guard let (node, path) = fresh ?? oldest else { return [] }
-    let interval = fresh != nil ? .zero : isBusy ? Limits.busyTrainInterval : Limits.trainInterval
+    let place = fresh ?? oldest
+    let (node, path) = paths.elements[place]
+    // The first paths soon; in a large overlay the rest one after the other, or a node would send nothing but trains for hours.
+    let isInHurry = fresh != nil && measured < Limits.freshPaths
+    let interval = isInHurry ? .zero : fresh != nil || isBusy ? Limits.busyTrainInterval : Limits.trainInterval
     let jitter = 0.75 + random.fraction() / 2
     // A path of a busy node is due a while after its own last train; on an idle one, any train a while after the last of all.
-    let last = isBusy || fresh != nil ? path.probed : paths.values.compactMap(\.probed).max()
+    let last = isInHurry || isBusy && fresh == nil ? path.probed : newest
     if let last, now - last < interval {
       let pause = isBusy ? Limits.trainPause : min(Limits.busyTrainInterval, interval - (now - last))
       return [.setTimer(.train, at: now + .fromSeconds(pause.seconds * jitter))]
     }
     next += 1
-    paths[node]!.probed = now
-    paths[node]!.trains += 1
-    paths[node]!.train = next
+    paths.values[place].probed = now
+    paths.values[place].trains += 1
+    paths.values[place].train = next
     return (0..<Limits.trainCars).map { .sendTrain(.car(train: next, index: $0, count: Limits.trainCars), to: node) }
       + [.setTimer(.train, at: now + .fromSeconds(Limits.trainPause.seconds * jitter))]
   }
@@ -128,8 +159,10 @@ struct PathProber: Sendable {
       return seen.cars == count ? judge(sender, train, at: now) : []
     case .arrival(let train, let bytes, let nanoseconds):
       guard paths[sender]?.train == train, bytes > 0 else { return [] }
-      paths[sender]?.train = nil
-      paths[sender]?.up.add(PathProber.capacity(bytes: bytes, dispersion: nanoseconds))
+      read(sender) {
+        $0.train = nil
+        $0.up.add(PathProber.capacity(bytes: bytes, dispersion: nanoseconds))
+      }
       return []
     }
   }
@@ -142,7 +175,7 @@ struct PathProber: Sendable {
     guard seen.cars > 2 else { return [] }
     let bytes = UInt64((seen.cars - 1) * Limits.trainBytes)
     let nanoseconds = (seen.last - seen.first).nanoseconds
-    paths[sender]?.down.add(PathProber.capacity(bytes: bytes, dispersion: nanoseconds))
+    read(sender) { $0.down.add(PathProber.capacity(bytes: bytes, dispersion: nanoseconds)) }
     return [.sendTrain(.arrival(train: train, bytes: bytes, nanoseconds: nanoseconds), to: sender)]
   }
 }

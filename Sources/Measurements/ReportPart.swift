@@ -51,14 +51,7 @@ public struct ReportPart: Statement {
     case paths(Int)
   }
 
-  var slot: Slot {
-    switch content {
-    case .pulse: .pulse
-    case .offer: .offer
-    case .streams(let page, _): .streams(page)
-    case .paths(let page, _): .paths(page)
-    }
-  }
+  var slot: Slot { content.slot }
 
   init(node: NodeID, sequence: UInt64, wall: WallTime, content: Content) {
     self.node = node
@@ -126,5 +119,16 @@ public struct ReportPart: Statement {
         }
       }
     }.wireBytes
+  }
+}
+
+extension ReportPart.Content {
+  var slot: ReportPart.Slot {
+    switch self {
+    case .pulse: .pulse
+    case .offer: .offer
+    case .streams(let page, _): .streams(page)
+    case .paths(let page, _): .paths(page)
+    }
   }
 }

@@ -30,6 +30,8 @@ public enum MemberEffect: Sendable {
   case exchange([MemberUpdate], isAnswer: Bool, to: NodeID, at: PeerAddress)
   /// A member came, went, or changed; `from` is nil for one not known before.
   case changed(Member, from: Member.State?)
+  /// A member was forgotten, so that there is room for another.
+  case dropped(NodeID)
   /// Call back then. Replaces the earlier time of the same timer.
   case setTimer(MembershipTimer, at: Instant)
 }
@@ -83,4 +85,8 @@ public struct MemberDatagram: Hashable, Sendable {
     self.body = body
     self.updates = updates
   }
+  /// It answers a probe of the addressee's.
+  public var isAnswer: Bool { if case .ack = body { true } else { false } }
+  /// Bytes on the wire, from above.
+  public var estimatedBytes: Int { updates.reduce(48) { $0 + $1.size } }
 }

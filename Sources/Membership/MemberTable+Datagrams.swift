@@ -11,26 +11,29 @@ extension MemberTable {
     _ datagram: MemberDatagram, from sender: NodeID, at address: PeerAddress, _ now: Instant,
     using random: inout SeededRandom
   ) -> [MemberEffect] {
-    let wasGone = members[sender].map { $0.state == .dead || $0.state == .left } ?? false
+    let wasGone = takingPart < members.count && members[sender].map { $0.state == .dead || $0.state == .left } ?? false
     var effects: [MemberEffect] = []
     for update in datagram.updates.prefix(Limits.datagramUpdates) { effects += apply(update, at: now, using: &random) }
-    members[sender]?.lastHeard = now
+    let place = members.index(forKey: sender)
+    if let place { members.values[place].lastHeard = now }
     // A doubt that is overtaken, or was just refuted, is answered at once with the newer word: its sayer missed it.
-    let newer = datagram.updates.prefix(Limits.datagramUpdates).compactMap { newerWord(than: $0) }.first
+    var newer: MemberUpdate?
+    for update in datagram.updates.prefix(Limits.datagramUpdates) where newer == nil { newer = newerWord(than: update) }
     switch datagram.body {
     case .ping(let coordinate):
-      members[sender]?.coordinate = coordinate
+      if let place { members.values[place].coordinate = coordinate }
       // To where it came from: the sender may not be known yet, or have moved.
-      let answer = self.datagram(.ack(estimator.coordinate), sequence: datagram.sequence, to: sender, telling: newer)
+      let answer = self.datagram(
+        .ack(estimator.coordinate.told), sequence: datagram.sequence, to: sender, telling: newer)
       effects.append(.send(answer, to: sender, at: address))
     case .ack(let coordinate): effects += onAck(datagram.sequence, from: sender, coordinate, at: now, using: &random)
-    case .indirectPing(let target): effects += onErrand(target, for: sender, at: address, datagram.sequence, now)
+    case .indirectPing(let target): effects += onErrand(target, for: sender, at: address, datagram, now)
     case .nack:
       if probes[datagram.sequence]?.helpers.contains(sender) == true { probes[datagram.sequence]?.nacks.append(sender) }
     }
     if let newer, !datagram.body.isPing {
       sequence += 1
-      let correction = self.datagram(.ping(estimator.coordinate), sequence: sequence, to: sender, telling: newer)
+      let correction = self.datagram(.ping(estimator.coordinate.told), sequence: sequence, to: sender, telling: newer)
       effects.append(.send(correction, to: sender, at: address))
     }
     // Back from the dead by its own word: behind a healed partition there may be more, so the whole views meet.
@@ -64,18 +67,19 @@ extension MemberTable {
           datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)
       ]
     }
-    guard var probe = probes[number], !probe.isAnswered else { return [] }
+    guard let probe = probes[number] else { return [] }
     // Nobody vouches for another member unasked.
     guard probe.target == sender || probe.helpers.contains(sender) else { return [] }
     if probe.target == sender {
       let milliseconds = (now - probe.sent).milliseconds
-      members[sender]?.coordinate = coordinate
-      let smoothed = members[sender]?.roundTrip.map { $0 * 0.8 + milliseconds * 0.2 }
-      members[sender]?.roundTrip = smoothed ?? milliseconds
+      if let place = members.index(forKey: sender) {
+        members.values[place].coordinate = coordinate
+        let smoothed = members.values[place].roundTrip.map { $0 * 0.8 + milliseconds * 0.2 }
+        members.values[place].roundTrip = smoothed ?? milliseconds
+      }
       estimator.observe(milliseconds, of: sender.key, at: coordinate, using: &random)
     }
-    probe.isAnswered = true
-    probes[number] = probe
+    probes.removeValue(forKey: number)
     health = max(0, health - 1)
     return []
   }
@@ -84,15 +88,30 @@ extension MemberTable {
 
   /// At the address of the target's own record: nobody can have this peer send to an address of his choice.
   private mutating func onErrand(
-    _ target: NodeID, for asker: NodeID, at address: PeerAddress, _ askersNumber: UInt64, _ now: Instant
+    _ target: NodeID, for asker: NodeID, at address: PeerAddress, _ question: MemberDatagram, _ now: Instant
   ) -> [MemberEffect] {
-    guard let member = members[target], member.speaksOurVersion, errands.count < Limits.errands else { return [] }
+    guard let record = members[target]?.record ?? introduction(of: target, in: question.updates),
+      record.body.speaksOurVersion,
+      errands.count < Limits.errands
+    else { return [] }
     sequence += 1
-    errands[sequence] = Errand(target: target, asker: asker, address: address, sequence: askersNumber)
+    errands[sequence] = Errand(target: target, asker: asker, address: address, sequence: question.sequence)
     return [
-      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),
+      .send(
+        datagram(.ping(estimator.coordinate.told), sequence: sequence, to: target), to: target, at: record.body.address),
       .setTimer(.nack(sequence), at: now + Limits.helperTimeout),
     ]
+  }
+
+  /// The record of one whom this peer does not keep, as it came along.
+  mutating func introduction(of target: NodeID, in updates: [MemberUpdate]) -> Signed<MemberRecord>? {
+    for case .record(let envelope) in updates.prefix(Limits.datagramUpdates) where envelope.signer == target {
+      guard let record = try? Signed<MemberRecord>(verifying: envelope, using: &verified), record.body.node == target,
+        record.body.overlay == own.body.overlay
+      else { return nil }
+      return record
+    }
+    return nil
   }
 
   /// Says so: an asker that hears no helper at all had better doubt its own ears (Lifeguard).

@@ -56,10 +56,10 @@ extension MemberTable {
   mutating func nudge(_ wanted: Int, telling word: MemberUpdate? = nil, using random: inout SeededRandom)
     -> [MemberEffect]
   {
-    random.permuted(members.values.filter(\.isMember)).prefix(wanted).map { member in
+    some(wanted, using: &random, where: \.isMember).map { member in
       sequence += 1
       return .send(
-        datagram(.ping(estimator.coordinate), sequence: sequence, to: member.node, telling: word), to: member.node,
+        datagram(.ping(estimator.coordinate.told), sequence: sequence, to: member.node, telling: word), to: member.node,
         at: member.address)
     }
   }
@@ -90,8 +90,9 @@ extension MemberTable {
       }
     }
     if isAnswer, contacts.contains(where: { $0.node == sender }) { isJoined = true }
-    if !isAnswer, let member = members[sender] {
-      effects.append(.exchange(wholeView, isAnswer: true, to: sender, at: member.address))
+    // Who asks is answered, kept or not: a newcomer has nobody else.
+    if !isAnswer, let record = members[sender]?.record ?? introduction(of: sender, in: updates) {
+      effects.append(.exchange(wholeView, isAnswer: true, to: sender, at: record.body.address))
     }
     return effects
   }
@@ -101,9 +102,9 @@ extension MemberTable {
     exchangePause = min(Limits.exchangePeriod, exchangePause * 2)
     let next = MemberEffect.setTimer(
       .exchange, at: now + .fromSeconds(exchangePause.seconds * (0.75 + random.fraction() / 2)))
-    let partners = members.values.filter { $0.state == .alive && $0.speaksOurVersion }
-    guard !partners.isEmpty else { return [next] }
-    let partner = partners[random.index(below: partners.count)]
+    guard let partner = some(1, using: &random, where: { $0.state == .alive && $0.speaksOurVersion }).first else {
+      return [next]
+    }
     return [.exchange(wholeView, isAnswer: false, to: partner.node, at: partner.address), next]
   }
 
@@ -130,23 +131,37 @@ extension MemberTable {
   /// Tries one dead member: after a healed partition it answers, refutes, and the two sides' views meet. Forgets the long dead.
   mutating func onReclaimDue(at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
     guard !own.body.isLeaving else { return [] }
-    for member in Array(members.values)
+    for member in takingPart < members.count ? Array(members.values) : []
     where !member.isMember && now - max(member.stateSince, member.lastHeard ?? .zero) > Limits.deadKept {
       forget(member.node)
     }
     let next = MemberEffect.setTimer(
       .reclaim, at: now + .fromSeconds(Limits.reclaimPeriod.seconds * (0.75 + random.fraction() / 2)))
-    let gone = members.values.filter { $0.state == .dead && $0.speaksOurVersion }
+    let gone = takingPart < members.count ? members.values.filter { $0.state == .dead && $0.speaksOurVersion } : []
     guard !gone.isEmpty else { return [next] }
     let member = gone[random.index(below: gone.count)]
     sequence += 1
     let greeting = datagram(
-      .ping(estimator.coordinate), sequence: sequence, to: member.node, telling: .record(own.envelope))
+      .ping(estimator.coordinate.told), sequence: sequence, to: member.node, telling: .record(own.envelope))
     return [.send(greeting, to: member.node, at: member.address), next]
   }
 
+  /// Keeps what is known of a member, new or changed.
+  mutating func put(_ member: Member) {
+    let node = member.node
+    if let known = members.updateValue(member, forKey: node) {
+      takingPart += (member.isMember ? 1 : 0) - (known.isMember ? 1 : 0)
+    } else {
+      takingPart += member.isMember ? 1 : 0
+      ordered.insert(node, at: place(of: node))
+    }
+  }
+
   mutating func forget(_ node: NodeID) {
-    members.removeValue(forKey: node)
+    guard let known = members.removeValue(forKey: node) else { return }
+    takingPart -= known.isMember ? 1 : 0
+    ordered.remove(at: place(of: node))
+    if leastFit?.node == node { leastFit = nil }
     suspicions.removeValue(forKey: node)
     outgoing.forget(node)
     estimator.forget(node.key)

@@ -14,7 +14,8 @@ extension MemberTable {
       if members[candidate]?.isMember == true { return probe(candidate, at: now) + [next] }
     }
     // SWIM's round robin: everybody once, in a new random order each round, so that detection time is bounded.
-    round = random.permuted(members.values.filter(\.isMember).map(\.node))
+    round = random.permuted(
+      takingPart == members.count ? Array(members.keys) : members.values.filter(\.isMember).map(\.node))
     guard let first = round.popLast() else { return [next] }
     return probe(first, at: now) + [next]
   }
@@ -30,7 +31,7 @@ extension MemberTable {
     return probe(target, at: now)
   }
 
-  func isProbing(_ target: NodeID) -> Bool { probes.values.contains { $0.target == target && !$0.isAnswered } }
+  func isProbing(_ target: NodeID) -> Bool { probes.values.contains { $0.target == target } }
 
   /// - Parameter hearsay: what others say of the target; it hears of it and can refute.
   mutating func probe(_ target: NodeID, at now: Instant, telling hearsay: MemberUpdate? = nil) -> [MemberEffect] {
@@ -45,27 +46,35 @@ extension MemberTable {
     probes[sequence] = Probe(target: target, sent: now, judgedAt: judged)
     return [
       .send(
-        datagram(.ping(estimator.coordinate), sequence: sequence, to: target, telling: opening), to: target,
+        datagram(.ping(estimator.coordinate.told), sequence: sequence, to: target, telling: opening), to: target,
         at: member.address),
       .setTimer(.indirect(sequence), at: now + direct),
-      .setTimer(.verdict(sequence), at: judged),
     ]
   }
 
   // MARK: - On silence
 
-  mutating func onSilence(_ number: UInt64, using random: inout SeededRandom) -> [MemberEffect] {
-    guard let probe = probes[number], !probe.isAnswered, members[probe.target] != nil else { return [] }
-    let others = members.values.filter { $0.state == .alive && $0.speaksOurVersion && $0.node != probe.target }
-    let helpers = random.permuted(others).prefix(Limits.indirectProbes)
-    probes[number]?.helpers = helpers.map(\.node)
-    return helpers.map {
-      .send(datagram(.indirectPing(probe.target), sequence: number, to: $0.node), to: $0.node, at: $0.address)
+  mutating func onSilence(_ number: UInt64, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+    guard let probe = probes[number] else { return [] }
+    guard let target = members[probe.target] else {
+      probes.removeValue(forKey: number)
+      return []
     }
+    let helpers = some(Limits.indirectProbes, using: &random) {
+      $0.state == .alive && $0.speaksOurVersion && $0.node != probe.target
+    }
+    probes[number]?.helpers = helpers.map(\.node)
+    // Those who keep other members than this peer are told where it is.
+    let introduction: MemberUpdate? = isFull ? .record(target.record.envelope) : nil
+    return helpers.map {
+      .send(
+        datagram(.indirectPing(probe.target), sequence: number, to: $0.node, telling: introduction), to: $0.node,
+        at: $0.address)
+    } + [.setTimer(.verdict(number), at: probe.judgedAt)]
   }
 
   mutating func onVerdict(_ number: UInt64, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
-    guard let probe = probes.removeValue(forKey: number), !probe.isAnswered else { return [] }
+    guard let probe = probes.removeValue(forKey: number) else { return [] }
     guard let member = members[probe.target], member.isMember else { return [] }
     guard now - probe.judgedAt <= Limits.oversleep else {
       // This peer stood still (stopped, swapped out, starved): the answer may lie unread. It accuses nobody.

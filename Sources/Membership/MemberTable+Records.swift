@@ -31,7 +31,10 @@ extension MemberTable {
       return []
     }
     // Most that gossip brings is known already: that costs a comparison, not a signature check.
-    if let known = members[envelope.signer], known.record.bytes == envelope.bytes { return [] }
+    if let place = members.index(forKey: envelope.signer) {
+      let known = members.values[place].record
+      if known.envelope == envelope || known.bytes == envelope.bytes { return [] }
+    }
     guard let record = try? Signed<MemberRecord>(verifying: envelope, using: &verified),
       record.body.node == record.signer
     else { return [] }
@@ -50,7 +53,7 @@ extension MemberTable {
       member.knownSince = now
       insertIntoRound(member.node)
     }
-    members[member.node] = member
+    put(member)
     suspicions.removeValue(forKey: member.node)
     outgoing.add(.record(envelope), about: member.node)
     return [.changed(member, from: before)]
@@ -58,27 +61,17 @@ extension MemberTable {
 
   private mutating func onNewcomer(_ record: Signed<MemberRecord>, at now: Instant) -> [MemberEffect] {
     // Somebody who only says farewell was never here.
-    guard !record.body.isLeaving, makeRoom() else { return [] }
+    guard !record.body.isLeaving, let (dropped, isForAll) = makeRoom(for: record.signer) else { return [] }
     if !record.body.speaksOurVersion {
       refuse(
         record.signer,
         "speaks version \(record.body.version) of the protocol, this peer version \(Limits.protocolVersion)")
     }
     let member = Member(record: record, state: .alive, knownSince: now, stateSince: now, lastHeard: nil)
-    members[member.node] = member
+    put(member)
     if member.isMember { insertIntoRound(member.node) }
-    outgoing.add(.record(record.envelope), about: member.node)
-    return [.changed(member, from: nil)]
-  }
-
-  /// A full table forgets the longest gone; with nobody gone the newcomer has to wait.
-  private mutating func makeRoom() -> Bool {
-    guard members.count >= Limits.members else { return true }
-    guard let oldest = members.values.filter({ !$0.isMember }).min(by: { $0.stateSince < $1.stateSince }) else {
-      return false
-    }
-    forget(oldest.node)
-    return true
+    if isForAll { outgoing.add(.record(record.envelope), about: member.node) }
+    return (dropped.map { [.dropped($0)] } ?? []) + [.changed(member, from: nil)]
   }
 
   private mutating func refuse(_ node: NodeID, _ why: String) {

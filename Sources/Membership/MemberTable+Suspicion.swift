@@ -25,7 +25,7 @@ extension MemberTable {
     let before = member.state
     member.state = .suspect
     member.stateSince = now
-    members[target] = member
+    put(member)
     let suspicion = Suspicion(since: now, by: [accuser], incarnation: incarnation)
     suspicions[target] = suspicion
     outgoing.add(.suspect(target, incarnation: incarnation, by: accuser), about: target)
@@ -38,19 +38,23 @@ extension MemberTable {
   private mutating func lookOneself(at target: NodeID, _ now: Instant, using random: inout SeededRandom)
     -> [MemberEffect]
   {
-    guard !own.body.isLeaving, random.fraction() < share(of: Limits.onlookers), !isProbing(target) else { return [] }
+    guard !own.body.isLeaving, random.fraction() < share(of: Limits.onlookers, about: target), !isProbing(target) else {
+      return []
+    }
     return probe(target, at: now)
   }
 
-  /// The share of members that make about so many.
-  private func share(of few: Int) -> Double { Double(few) / Double(members.count + 1) }
+  /// The share of members that make about so many of those who hear of it; hardly anybody does of one whom few keep.
+  private func share(of few: Int, about target: NodeID) -> Double {
+    isFull && !isCommon(target) ? 1 : Double(few) / Double(members.count + 1)
+  }
 
   /// Lifeguard's dogpile: from the longest time for one accuser down to the shortest for K others.
   private func end(of suspicion: Suspicion) -> Instant {
     let least = Limits.suspicionBase.seconds * decimalDigits(members.count + 1)
     let most = least * Limits.suspicionPatience
     // Those who could confirm: with nobody else left there is nothing to wait for.
-    let needed = min(Limits.suspicionConfirmations, members.values.count(where: \.isMember) - 1)
+    let needed = min(Limits.suspicionConfirmations, takingPart - 1)
     guard needed > 0 else { return suspicion.since + .fromSeconds(least) }
     let confirmations = min(suspicion.by.count - 1, needed)
     let share = MemberTable.logarithms[confirmations] / MemberTable.logarithms[needed]
@@ -81,10 +85,10 @@ extension MemberTable {
     suspicions[target] = suspicion
     let again = MemberEffect.setTimer(.suspicion(target), at: self.due(suspicion))
     // Gossip leaves out somebody now and then. The suspect's answer would bring its refutation.
-    guard random.fraction() < share(of: Limits.lastLooks) else { return [again] }
+    guard random.fraction() < share(of: Limits.lastLooks, about: target) else { return [again] }
     sequence += 1
     return [
-      .send(datagram(.ping(estimator.coordinate), sequence: sequence, to: target), to: target, at: member.address),
+      .send(datagram(.ping(estimator.coordinate.told), sequence: sequence, to: target), to: target, at: member.address),
       again,
     ]
   }
@@ -98,7 +102,7 @@ extension MemberTable {
     let before = member.state
     member.state = .dead
     member.stateSince = now
-    members[target] = member
+    put(member)
     suspicions.removeValue(forKey: target)
     outgoing.add(.dead(target, incarnation: incarnation, by: accuser), about: target)
     return [.changed(member, from: before)]

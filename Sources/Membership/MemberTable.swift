@@ -25,6 +25,10 @@ public struct MemberTable: Sendable {
   let keys: KeyPair
   var own: Signed<MemberRecord>
   var members: OrderedDictionary<NodeID, Member> = [:]
+  /// All of them, the least ID first.
+  var ordered: [NodeID] = []
+  /// How many of them take part.
+  var takingPart = 0
   var suspicions: OrderedDictionary<NodeID, Suspicion> = [:]
   var outgoing = UpdateQueue()
   var probes: OrderedDictionary<UInt64, Probe> = [:]
@@ -39,8 +43,10 @@ public struct MemberTable: Sendable {
   var sequence: UInt64 = 0
   var verified = VerifiedDigests(capacity: 4_096)
   var recalledAt: Instant?
-  /// Members kept beside this peer, at most.
+  /// Members kept beside this peer, at most; see `+Bound`.
   package var bound = Limits.members
+  /// Of a full table, what is to go for a better one; nil when it must be sought.
+  var leastFit: (node: NodeID, rank: UInt64)?
 
   struct Suspicion: Sendable {
     var since: Instant
@@ -53,7 +59,6 @@ public struct MemberTable: Sendable {
     var target: NodeID
     var sent: Instant
     var judgedAt: Instant
-    var isAnswered = false
     var helpers: [NodeID] = []
     var nacks: OrderedSet<NodeID> = []
   }
@@ -84,15 +89,12 @@ public struct MemberTable: Sendable {
 
   /// All that are known, this peer first, the others by node ID.
   public func all(at now: Instant) -> [Member] {
-    let me = Member(
-      record: own, state: own.body.isLeaving ? .left : .alive, knownSince: .zero, stateSince: .zero, lastHeard: now,
-      coordinate: estimator.coordinate)
-    return [me] + members.values.sorted { $0.node < $1.node }
+    [me(at: now)] + ordered.map { members[$0]! }
   }
   /// One member; nil for a stranger and for this peer.
   public subscript(node: NodeID) -> Member? { members[node] }
   /// Members that take part, this peer included.
-  public var count: Int { 1 + members.values.count { $0.isMember } }
+  public var count: Int { 1 + takingPart }
 
   // MARK: - The one entry
 
@@ -100,7 +102,7 @@ public struct MemberTable: Sendable {
   public mutating func handle(_ input: MemberInput, at now: Instant, using random: inout SeededRandom) -> [MemberEffect]
   {
     let effects = take(input, at: now, using: &random)
-    guard outgoing.hasNews, !isGossiping, members.values.contains(where: \.isMember) else { return effects }
+    guard outgoing.hasNews, !isGossiping, takingPart > 0 else { return effects }
     isGossiping = true
     return effects + [
       .setTimer(.gossip, at: now + .fromSeconds(Limits.gossipPause.seconds * (0.5 + random.fraction())))
@@ -129,7 +131,7 @@ public struct MemberTable: Sendable {
     case .join: knock(at: now)
     case .period: onPeriod(at: now, using: &random)
     case .gossip: onGossip(using: &random)
-    case .indirect(let number): onSilence(number, using: &random)
+    case .indirect(let number): onSilence(number, at: now, using: &random)
     case .nack(let number): onErrandFailed(number)
     case .verdict(let number): onVerdict(number, at: now, using: &random)
     case .suspicion(let node): onSuspicionDue(node, at: now, using: &random)

@@ -13,7 +13,7 @@ public enum MemberUpdate: Hashable, Sendable {
   case dead(NodeID, incarnation: UInt64, by: NodeID)
 
   /// Bytes on the wire, from above.
-  var size: Int {
+  public var size: Int {
     switch self {
     case .record(let envelope): envelope.bytes.count + 112
     default: 84

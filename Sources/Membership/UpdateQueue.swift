@@ -5,6 +5,8 @@ import Identity
 /// whatever was on its way about it; suspicions of several accusers travel side by side, as each confirms the others.
 struct UpdateQueue: Sendable {
   private var waiting: OrderedDictionary<Key, Entry> = [:]
+  /// Entries that have hardly been told.
+  private var fresh = 0
 
   private struct Key: Hashable {
     var about: NodeID
@@ -12,37 +14,70 @@ struct UpdateQueue: Sendable {
   }
   private struct Entry {
     var update: MemberUpdate
+    var size: Int
     var sent = 0
   }
 
   /// Something has hardly been told yet.
-  var hasNews: Bool { waiting.values.contains { $0.sent < Limits.urgentSends } }
+  var hasNews: Bool { fresh > 0 }
 
   mutating func add(_ update: MemberUpdate, about node: NodeID) {
     guard case .suspect(_, _, let accuser) = update else {
       forget(node)
-      waiting[Key(about: node)] = Entry(update: update)
-      return
+      return enter(update, Key(about: node))
     }
-    waiting[Key(about: node)] = nil
-    waiting[Key(about: node, accuser: accuser)] = Entry(update: update)
+    remove(Key(about: node))
+    remove(Key(about: node, accuser: accuser))
+    enter(update, Key(about: node, accuser: accuser))
   }
 
-  mutating func forget(_ node: NodeID) { waiting.removeAll { $0.key.about == node } }
+  mutating func forget(_ node: NodeID) {
+    guard !waiting.isEmpty else { return }
+    for key in waiting.keys.filter({ $0.about == node }) { remove(key) }
+  }
+
+  private mutating func enter(_ update: MemberUpdate, _ key: Key) {
+    waiting[key] = Entry(update: update, size: update.size)
+    fresh += 1
+  }
+
+  private mutating func remove(_ key: Key) {
+    guard let entry = waiting.removeValue(forKey: key) else { return }
+    fresh -= entry.sent < Limits.urgentSends ? 1 : 0
+  }
 
   /// The least sent updates that fit; a member is not told its own record.
   mutating func take(bytes: Int, members: Int, for target: NodeID? = nil) -> [MemberUpdate] {
     guard !waiting.isEmpty else { return [] }
     let most = Int((Limits.retransmits * decimalDigits(members + 1)).rounded(.up))
     var taken: [MemberUpdate] = []
+    var used: [Key] = []
     var room = bytes
-    // A stable sort: of equally often sent ones the one that has waited longest.
-    for (key, entry) in waiting.sorted(by: { $0.value.sent < $1.value.sent })
-    where entry.update.size <= room && key.about != target {
+    while let index = leastSent(within: room, but: target, used) {
+      let (key, entry) = waiting.elements[index]
       taken.append(entry.update)
-      room -= entry.update.size
-      if entry.sent + 1 >= most { waiting.removeValue(forKey: key) } else { waiting[key]!.sent += 1 }
+      used.append(key)
+      room -= entry.size
+    }
+    for key in used {
+      let sent = waiting[key]!.sent + 1
+      if sent == Limits.urgentSends { fresh -= 1 }
+      waiting[key]!.sent = sent
+      if sent >= most { waiting.removeValue(forKey: key) }
     }
     return taken
+  }
+
+  /// Of equally often sent ones the one that has waited longest.
+  private func leastSent(within room: Int, but target: NodeID?, _ used: [Key]) -> Int? {
+    var best: (index: Int, sent: Int)?
+    for index in waiting.values.indices {
+      let entry = waiting.values[index]
+      guard entry.size <= room, entry.sent < best?.sent ?? .max else { continue }
+      let key = waiting.keys[index]
+      guard key.about != target, !used.contains(key) else { continue }
+      best = (index, entry.sent)
+    }
+    return best?.index
   }
 }

@@ -129,8 +129,10 @@ final class PeerLoop: @unchecked Sendable {
   private func carryOut(_ effects: [Effect]) {
     for effect in effects {
       switch effect {
-      case .sendDatagram(let message, let to, let address): datagrams.send(message.wireBytes, to: to, at: address)
+      case .sendDatagram(let datagram, let to, let address):
+        datagrams.send(datagram.wire.wireBytes, to: to, at: address)
       case .sendLink(let message, let to, let address, let purpose): sendLink(message, to: to, at: address, purpose)
+      case .sendExchange(let exchange, let to, let address): sendLink(exchange.wire, to: to, at: address, .control)
       case .setTimer(let timer, let at): schedule(timer, at: at)
       case .persist(let records, let token): persist(records, token)
       case .forget(let names):
@@ -205,7 +207,7 @@ final class PeerLoop: @unchecked Sendable {
   }
 
   private func sendLink(
-    _ message: WireLinkMessage, to node: NodeID, at address: PeerAddress, _ purpose: Core.LinkPurpose
+    _ message: WireLinkMessage, to node: NodeID, at address: PeerAddress?, _ purpose: Core.LinkPurpose
   ) {
     let bytes = message.wireBytes
     guard (1...Limits.linkMessageBytes).contains(bytes.count),

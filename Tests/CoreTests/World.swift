@@ -248,8 +248,9 @@ struct World {
   private mutating func carryOut(_ effect: Effect, of number: Int) {
     let life = peers[number].life
     switch effect {
-    case .sendDatagram(let message, let node, _): sendDatagram(message, from: number, to: node)
+    case .sendDatagram(let datagram, let node, _): sendDatagram(datagram.wire, from: number, to: node)
     case .sendLink(let message, let node, _, let purpose): sendLink(message, from: number, to: node, purpose)
+    case .sendExchange(let exchange, let node, _): sendLink(exchange.wire, from: number, to: node, .control)
     case .setTimer(let timer, let at):
       peers[number].timers[timer, default: 0] += 1
       queue.push(.timer(number, life: life, timer, peers[number].timers[timer]!), at: max(now, at))

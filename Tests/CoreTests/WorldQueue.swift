@@ -53,9 +53,11 @@ struct TraceHash {
     let rest: [UInt8] =
       switch effect {
       case .sendDatagram(let message, let node, let address):
-        Array("datagram \(node) \(address) ".utf8) + message.wireBytes
+        Array("datagram \(node) \(address) ".utf8) + message.wire.wireBytes
       case .sendLink(let message, let node, let address, let purpose):
-        Array("link \(node) \(address) \(purpose) ".utf8) + message.wireBytes
+        Array("link \(node) \(address.map { "\($0)" } ?? "open") \(purpose) ".utf8) + message.wireBytes
+      case .sendExchange(let exchange, let node, let address):
+        Array("link \(node) \(address.map { "\($0)" } ?? "open") control ".utf8) + exchange.wire.wireBytes
       case .answer(let token, .report(let report)): Array("answer \(token.number) ".utf8) + report.wire.wireBytes
       default: Array("\(effect)".utf8)
       }

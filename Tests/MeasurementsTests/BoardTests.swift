@@ -46,6 +46,19 @@ private func report(_ keys: KeyPair, _ sequence: UInt64, promised: Int = 0, of n
   }
 }
 
+extension LoadReport {
+  /// The contents in which a report travels.
+  fileprivate var contents: [ReportPart.Content] {
+    let pulse = ReportPart.Pulse(
+      load: load, rates: rates, coordinate: coordinate, promisedSlots: promisedSlots, promisedCores: promisedCores)
+    return [.pulse(pulse), .offer(components)]
+      + LoadReport.pages(streams, of: Limits.streamsPerPage, most: Limits.reportedStreams).map {
+        .streams($0.index, $0.items)
+      }
+      + LoadReport.pages(paths, of: Limits.pathsPerPage, most: Limits.reportedPaths).map { .paths($0.index, $0.items) }
+  }
+}
+
 @Suite("The board of measurements")
 struct BoardTests {
   // MARK: - Others' reports

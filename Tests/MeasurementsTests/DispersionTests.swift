@@ -16,8 +16,8 @@ struct DispersionTests {
   ) -> Int64 {
     var (sender, receiver, random) = (PathProber(), PathProber(), SeededRandom(seed: seed))
     var now = Instant.zero
-    _ = sender.follow([nodes[1]], at: now)
-    _ = receiver.follow([nodes[0]], at: now)
+    _ = sender.follow(nodes[1], at: now)
+    _ = receiver.follow(nodes[0], at: now)
     for _ in 0..<trains {
       now += .seconds(300)
       // The cars leave the narrow link one after the other; a busy receiver reads them at its own times.
@@ -36,6 +36,7 @@ struct DispersionTests {
         if case .sendTrain(let arrival, _) = answer { _ = sender.onTrain(arrival, from: nodes[1], at: now) }
       }
     }
+    sender.settle()
     return sender.rates.first?.capacity ?? 0
   }
 
@@ -60,23 +61,25 @@ struct DispersionTests {
   @Test("the report of a train that was not sent changes nothing")
   func forged() {
     var prober = PathProber()
-    _ = prober.follow([DispersionTests.nodes[1]], at: .zero)
+    _ = prober.follow(DispersionTests.nodes[1], at: .zero)
     _ = prober.onTrain(.arrival(train: 7, bytes: 9_900, nanoseconds: 1_000), from: DispersionTests.nodes[1], at: .zero)
+    prober.settle()
     #expect(prober.rates.isEmpty)
   }
 
   @Test("a link that was saturated says as much as a train")
   func reached() {
     var prober = PathProber()
-    _ = prober.follow([DispersionTests.nodes[1]], at: .zero)
+    _ = prober.follow(DispersionTests.nodes[1], at: .zero)
     prober.reached(DispersionTests.nodes[1], 3_000_000)
+    prober.settle()
     #expect(prober.rates == [PathRate(to: DispersionTests.nodes[1], capacity: 3_000_000, used: 0)])
   }
 
   @Test("an idle node's trains cost the same few bytes whatever the number of peers", arguments: [4, 49, 199])
   func idleCost(peers: Int) {
     var (prober, random) = (PathProber(), SeededRandom(seed: 1))
-    var effects = prober.follow(Array(DispersionTests.nodes.prefix(peers)), at: .zero)
+    var effects = DispersionTests.nodes.prefix(peers).flatMap { prober.follow($0, at: .zero) }
     var sent: [Int] = []
     var now = Instant.zero
     let hours = 2

@@ -227,6 +227,7 @@ struct Overlay {
       guard let subject = index[member.node] else { return }
       changes.append(Change(at: now, observer: peer, subject: subject, state: member.state))
       note("\(name(peer)): \(name(subject)) is \(member.state) (\(member.incarnation))")
+    case .dropped: break
     case .send(let datagram, let node, let address):
       let bytes = datagram.wire.wireBytes
       largestDatagram = max(largestDatagram, bytes.count)

@@ -125,7 +125,7 @@ struct Village {
         send(.datagram(wire, from: id(number), at: Village.address(number)), from: number, to: node)
       case .exchange(let updates, let isAnswer, let node, _):
         send(.exchange(updates, isAnswer: isAnswer, from: id(number)), from: number, to: node)
-      case .changed: break
+      case .changed, .dropped: break
       case .setTimer(let timer, let at):
         houses[number].timers[timer, default: 0] += 1
         push(.timer(number, life: houses[number].life, timer, houses[number].timers[timer]!), at: at)

@@ -15,8 +15,9 @@ extension Simulation {
     trace.add(now.nanoseconds.hashable)
     trace.add(number)
     switch effect {
-    case .sendDatagram(let message, let node, _): sendDatagram(message, from: number, to: node)
+    case .sendDatagram(let datagram, let node, _): sendDatagram(datagram.wire, from: number, to: node)
     case .sendLink(let message, let node, _, let purpose): sendLink(message, from: number, to: node, purpose)
+    case .sendExchange(let exchange, let node, _): sendLink(exchange.wire, from: number, to: node, .control)
     case .setTimer(let timer, let at):
       trace.add(3)
       trace.add(at.nanoseconds.hashable)

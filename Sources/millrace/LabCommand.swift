@@ -6,7 +6,7 @@ import Lab
 struct LabCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lab", abstract: "Whole peers in a simulated world, from one seed.",
-    subcommands: [SwarmCommand.self, ReplayCommand.self, RunCommand.self, ReportCommand.self])
+    subcommands: [SwarmCommand.self, ReplayCommand.self, RunCommand.self, ReportCommand.self, ScaleCommand.self])
 }
 
 /// Random scenarios; what fails is shortened.
@@ -113,11 +113,14 @@ final class LabProgress: @unchecked Sendable {
 
   init(total: Int) { self.total = total }
 
-  func step() {
+  func step() { reach(nil) }
+
+  /// So much is done; nil: one more.
+  func reach(_ much: Int?) {
     lock.lock()
     defer { lock.unlock() }
-    done += 1
-    guard isTerminal else { return }
+    done = much ?? done + 1
+    guard isTerminal, done > 0 else { return }
     let spent = Date().timeIntervalSince(start)
     let left = spent / Double(done) * Double(total - done)
     let width = 30

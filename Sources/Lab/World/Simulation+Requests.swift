@@ -14,6 +14,9 @@ struct AskedRequest {
   /// Once the portal has called.
   var request: RequestID?
   var electors: [NodeID]?
+  /// When its portal called, and knew who manages; only where there is no ``ElectionLog``.
+  var calledAt: Instant?
+  var mandateAt: Instant?
   var acceptedAt: Instant?
   var stopToken: ClientToken?
   /// How it ended for the client; nil while it goes on.

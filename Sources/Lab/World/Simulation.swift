@@ -93,14 +93,7 @@ public final class Simulation {
   }
 
   private func makePeer(_ number: Int, _ machine: Scenario.Machine) -> SimulatedPeer {
-    let keys = Ground.keys(of: number, seed: scenario.seed)
-    let host = "10.\(number >> 16 & 255).\(number >> 8 & 255).\(number & 255)"
-    let settings = NodeSettings(
-      address: PeerAddress(host: host, port: 7400), portal: "http://\(host):7480",
-      offer: NodeOffer(
-        components: machine.components, slots: machine.slots, cores: machine.cores, machineCores: machine.cores,
-        memory: 4 << 30, upCap: machine.up, downCap: machine.down), identityIsNew: true,
-      election: scenario.election ?? .rendezvous)
+    let (keys, settings) = (scenario.keys(of: number), scenario.settings(of: number))
     let clock = LocalClock(
       drift: machine.drift, zero: Int64(random.index(below: 1_000_000_000)), skew: machine.skew)
     return SimulatedPeer(
@@ -282,6 +275,23 @@ public final class Simulation {
       }
     default: break
     }
+  }
+}
+
+extension Scenario {
+  /// The identity of a machine.
+  func keys(of number: Int) -> KeyPair { Ground.keys(of: number, seed: seed) }
+
+  /// What a machine's operator says, before its first start.
+  func settings(of number: Int) -> NodeSettings {
+    let machine = nodes[number]
+    let host = "10.\(number >> 16 & 255).\(number >> 8 & 255).\(number & 255)"
+    return NodeSettings(
+      address: PeerAddress(host: host, port: 7400), portal: "http://\(host):7480",
+      offer: NodeOffer(
+        components: machine.components, slots: machine.slots, cores: machine.cores, machineCores: machine.cores,
+        memory: 4 << 30, upCap: machine.up, downCap: machine.down), identityIsNew: true,
+      election: election ?? .rendezvous)
   }
 }
 

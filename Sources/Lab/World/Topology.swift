@@ -66,6 +66,15 @@ struct DelayMap: Sendable {
     }
   }
 
+  /// No path takes less, in nanoseconds.
+  var least: Int64 {
+    switch form {
+    case .points(_, let least): max(1_000, Int64(least))
+    case .stubs(_, _, _, let inStub, _): max(1_000, Int64(inStub))
+    case .table(let table, _, _): max(1_000, min(500_000, table.lazy.filter { $0 > 0 }.min() ?? 500_000))
+    }
+  }
+
   /// One way, in nanoseconds; at least 1 µs.
   func delay(_ a: Int, _ b: Int) -> Int64 {
     switch form {

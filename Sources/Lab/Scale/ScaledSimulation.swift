@@ -1,0 +1,149 @@
+import Base
+import Core
+import Foundation
+import Identity
+import Measurements
+import Vocabulary
+
+/// Very many whole peers on one virtual clock: the production ``Node`` of each, as ``Simulation`` runs it, in a world without faults and
+/// checkers, played by several threads.
+///
+/// A conservative parallel simulation (Chandy and Misra, 1979): what one peer does reaches another no sooner than the shortest path allows, so
+/// for that long a time every thread can play its own peers without looking at the others'. Peers share nothing but what they send, each
+/// draws from a chance of its own, and what happens to one at the same instant is ordered by who asked for it: the course, and its hash, are
+/// the same for any number of threads.
+///
+/// What it leaves out to be fast stands in the outcome's notes.
+public final class ScaledSimulation {
+  /// What is played.
+  public let scenario: Scenario
+  /// Threads that play it: as many as were asked for, unless paths are too short for it.
+  public let threads: Int
+  let world: World
+  private let shards: [Shard]
+
+  /// What all threads read and none changes.
+  struct World: @unchecked Sendable {
+    var scenario: Scenario
+    var map: DelayMap
+    var peers: [ScaledPeer]
+    var numbers: [NodeID: Int32]
+    /// Nanoseconds that every path takes at least.
+    var lookahead: Int64
+    var threads: Int
+    /// When each machine starts.
+    var starts: [Instant]
+
+    func shard(of peer: Int) -> Int { peer % threads }
+    func isUp(_ peer: Int, at now: Instant) -> Bool { starts[peer] <= now }
+  }
+
+  /// - Parameters:
+  ///   - scenario: without faults.
+  ///   - threads: 1…64.
+  /// - Throws: ``ScaleError`` for a scenario that needs ``Simulation``, or whose topology cannot be made.
+  public init(_ scenario: Scenario, threads: Int = 1) throws(ScaleError) {
+    guard scenario.faults.isEmpty else { throw .faults(scenario.faults.count) }
+    guard (1...64).contains(threads) else { throw .threads(threads) }
+    self.scenario = scenario
+    var random = SeededRandom(seed: scenario.seed)
+    let map: DelayMap
+    do { map = try DelayMap(scenario.topology, nodes: scenario.nodes.count, using: &random) } catch {
+      throw .topology(error)
+    }
+    var peers: [ScaledPeer] = []
+    for (number, machine) in scenario.nodes.enumerated() {
+      let keys = scenario.keys(of: number)
+      peers.append(
+        ScaledPeer(
+          number, machine, keys: keys, settings: scenario.settings(of: number), view: scenario.economy.viewBound,
+          using: &random))
+    }
+    for (number, ask) in scenario.requests.enumerated() { peers[ask.portal].asks.append(number) }
+    let lookahead = map.least + 1
+    self.threads = lookahead < ScaledSimulation.leastLookahead ? 1 : min(threads, max(1, peers.count))
+    world = World(
+      scenario: scenario, map: map, peers: peers,
+      numbers: Dictionary(uniqueKeysWithValues: peers.map { ($0.id, Int32($0.number)) }),
+      lookahead: max(lookahead, self.threads == 1 ? ScaledSimulation.leastLookahead : 1), threads: self.threads,
+      starts: scenario.nodes.map { .seconds($0.startsAt) })
+    let world = world
+    shards = (0..<self.threads).map { Shard($0, of: world) }
+  }
+
+  /// Below this, nanoseconds, threads would wait for each other more than they work.
+  static let leastLookahead: Int64 = 200_000
+
+  /// Plays the scenario to its end.
+  /// - Parameter progress: is told the simulated seconds now and then, from one of the threads.
+  public func run(progress: (@Sendable (Double) -> Void)? = nil) -> ScaleOutcome {
+    let start = DispatchTime.now()
+    let cpu = ScaledSimulation.cpuSeconds
+    let (lockstep, mail) = (Lockstep(parties: threads), Mail(shards: threads))
+    let ends = DispatchGroup()
+    for shard in shards {
+      ends.enter()
+      let told = shard.number == 0 ? progress : nil
+      let thread = Thread(block: {
+        shard.play(lockstep, mail, progress: told)
+        ends.leave()
+      })
+      thread.stackSize = 16 << 20
+      thread.start()
+    }
+    ends.wait()
+    let wall = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+    return outcome(of: shards, wall: wall, cpu: ScaledSimulation.cpuSeconds - cpu)
+  }
+
+  /// Of all threads of this process; POSIX counts in microseconds.
+  private static var cpuSeconds: Double {
+    Double(clock()) / 1e6
+  }
+}
+
+/// What shards have for each other: written on one day, read on the next.
+final class Mail: @unchecked Sendable {
+  struct Letter {
+    var appointment: Appointment
+    var happening: Shard.Happening
+  }
+  /// By the day's parity, sender and addressee. Each has one writer and, a day later, one reader.
+  private let boxes: UnsafeMutablePointer<[Letter]>
+  private let shards: Int
+
+  init(shards: Int) {
+    self.shards = shards
+    boxes = .allocate(capacity: 2 * shards * shards)
+    boxes.initialize(repeating: [], count: 2 * shards * shards)
+  }
+
+  deinit {
+    boxes.deinitialize(count: 2 * shards * shards)
+    boxes.deallocate()
+  }
+
+  /// Puts letters into the box and takes out what was in it.
+  func swap(_ letters: inout [Letter], day: Int64, from: Int, to: Int) {
+    Swift.swap(&boxes[(Int(day & 1) * shards + from) * shards + to], &letters)
+  }
+}
+
+/// Why a scenario cannot be played by ``ScaledSimulation``.
+public enum ScaleError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// It has so many faults.
+  case faults(Int)
+  /// So many threads.
+  case threads(Int)
+  /// Its topology cannot be made.
+  case topology(TopologyError)
+
+  public var description: String {
+    switch self {
+    case .faults(let count):
+      "faults: \(count) in the scenario, where a simulation of very many nodes has none; play it with `millrace lab run`"
+    case .threads(let count): "threads: \(count) where 1 to 64 are expected"
+    case .topology(let error): "topology: \(error)"
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import Base
+import Core
+import Identity
+import Measurements
+import Streams
+import Vocabulary
+import Wire
+
+/// The peers that one thread of a ``ScaledSimulation`` plays.
+final class Shard: @unchecked Sendable {
+  let number: Int
+  let world: ScaledSimulation.World
+  var now = Instant.zero
+  var queue: CalendarQueue<Happening>
+  var counts = Outcome.Counts()
+  /// By number in the scenario; nil for those of other shards.
+  var asks: [AskedRequest?]
+  /// What goes to peers of other shards.
+  private var letters: [[Mail.Letter]]
+  let end: Instant
+
+  enum Happening {
+    case start
+    case gossip(GossipDatagram, from: Int32)
+    case exchange(GossipExchange, from: Int32)
+    indirect case link(WireLinkMessage, from: Int32)
+    indirect case input(Input)
+    case timer(Core.Timer, setting: UInt32)
+    case written
+    case step(WorkerID)
+    case second
+    case ask(Int)
+    case stop(Int)
+  }
+
+  init(_ number: Int, of world: ScaledSimulation.World) {
+    self.number = number
+    self.world = world
+    queue = CalendarQueue(day: world.lookahead)
+    letters = Array(repeating: [], count: world.threads)
+    end = .seconds(world.scenario.endsAt)
+    asks = world.scenario.requests.map { world.shard(of: $0.portal) == number ? AskedRequest(ask: $0) : nil }
+    for peer in world.peers where world.shard(of: peer.number) == number {
+      push(.start, to: peer, at: world.starts[peer.number])
+      for ask in peer.asks {
+        let ask = (number: ask, wish: world.scenario.requests[ask])
+        push(.ask(ask.number), to: peer, at: .seconds(ask.wish.at))
+        if let after = ask.wish.stopsAfter { push(.stop(ask.number), to: peer, at: .seconds(ask.wish.at + after)) }
+      }
+    }
+  }
+
+  // MARK: - Days
+
+  func play(_ lockstep: Lockstep, _ mail: Mail, progress: ((Double) -> Void)?) {
+    let days = end.nanoseconds / world.lookahead
+    for day in 0...days {
+      while let (appointment, happening) = queue.next() {
+        guard appointment.at <= end.nanoseconds else { break }
+        now = Instant(nanoseconds: appointment.at)
+        counts.happenings += 1
+        happen(happening, to: world.peers[Int(appointment.peer)])
+      }
+      for to in 0..<world.threads where to != number { mail.swap(&letters[to], day: day, from: number, to: to) }
+      lockstep.wait()
+      queue.turn()
+      for from in 0..<world.threads where from != number {
+        var arrived: [Mail.Letter] = []
+        mail.swap(&arrived, day: day, from: from, to: number)
+        for letter in arrived { queue.add(letter.appointment, letter.happening) }
+      }
+      if let progress, day % 256 == 0 { progress(now.seconds) }
+    }
+  }
+
+  private func happen(_ next: Happening, to peer: ScaledPeer) {
+    switch next {
+    case .gossip(let datagram, let from):
+      let sender = world.peers[Int(from)]
+      tell(peer, .gossip(datagram, from: sender.id, at: sender.settings.address))
+    case .timer(let timer, let setting):
+      guard peer.timers[timer] == setting else { return }
+      peer.timers[timer] = nil
+      tell(peer, .timer(timer))
+    case .second: lookAtMachine(peer)
+    case .exchange(let exchange, let from): tell(peer, .exchange(exchange, from: world.peers[Int(from)].id))
+    case .link(let message, let from): tell(peer, .link(message, from: world.peers[Int(from)].id))
+    case .input(let input): tell(peer, input)
+    case .written: written(peer)
+    case .step(let worker): step(worker, at: peer)
+    case .start: start(peer)
+    case .ask(let number): ask(number, at: peer)
+    case .stop(let number): stop(number, at: peer)
+    }
+  }
+
+  func tell(_ peer: ScaledPeer, _ input: Input) {
+    guard peer.isUp else { return }
+    counts.inputs += 1
+    let (local, wall) = (peer.clock.monotonic(now), peer.clock.wall(now))
+    let effects = peer.node.handle(input, at: local, wall: wall, using: &peer.random)
+    counts.effects += UInt64(effects.count)
+    for effect in effects { carryOut(effect, of: peer) }
+  }
+
+  // MARK: - Asking for what is to happen
+
+  /// At the peer itself.
+  func push(_ next: Happening, to peer: ScaledPeer, at time: Instant) {
+    peer.asked += 1
+    let number = Int32(peer.number)
+    queue.add(Appointment(at: time.nanoseconds, asker: number, order: peer.asked, peer: number), next)
+  }
+
+  func push(_ next: Happening, to peer: ScaledPeer, after delay: Duration) { push(next, to: peer, at: now + delay) }
+
+  /// At another one, no sooner than the shortest path allows.
+  func post(_ next: Happening, from peer: ScaledPeer, to other: Int, at time: Instant) {
+    peer.asked += 1
+    let appointment = Appointment(
+      at: time.nanoseconds, asker: Int32(peer.number), order: peer.asked, peer: Int32(other))
+    let shard = world.shard(of: other)
+    if shard == number {
+      queue.add(appointment, next)
+    } else {
+      letters[shard].append(Mail.Letter(appointment: appointment, happening: next))
+    }
+  }
+}

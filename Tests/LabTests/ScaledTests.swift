@@ -1,0 +1,83 @@
+import Base
+import Core
+import Foundation
+import Testing
+
+@testable import Lab
+
+/// Very many peers, made few enough for a debug build.
+@Suite struct ScaledTests {
+  @Test(
+    "what is due first happens first, whatever the day; of what is due together, the asker's number and its order decide"
+  )
+  func calendar() {
+    var queue = CalendarQueue<Int>(day: 1_000)
+    var random = SeededRandom(seed: 3)
+    var expected: [Appointment] = []
+    var orders = [UInt32](repeating: 0, count: 7)
+    func appointment(from start: Int64, within span: Int) -> Appointment {
+      let asker = random.index(below: 7)
+      orders[asker] += 1
+      return Appointment(
+        at: start + Int64(random.index(below: span)), asker: Int32(asker), order: orders[asker],
+        peer: Int32(expected.count))
+    }
+    for _ in 0..<3_000 {
+      let next = appointment(from: 0, within: 40_000_000)
+      expected.append(next)
+      queue.add(next, expected.count - 1)
+    }
+    var seen: [Int] = []
+    while !(queue.count == 0) {
+      while let (next, number) = queue.next() {
+        #expect(next.at / 1_000 == queue.number, "on its day")
+        #expect(expected[number].at == next.at)
+        seen.append(number)
+        // Something more today, and something on a later day.
+        guard seen.count % 5 == 0, seen.count < 4_000 else { continue }
+        for span in [1, 20_000_000] {
+          let more = appointment(from: next.at, within: span)
+          guard more > next else { continue }
+          expected.append(more)
+          queue.add(more, expected.count - 1)
+        }
+      }
+      queue.turn()
+    }
+    #expect(seen.count == expected.count && seen.count > 3_500)
+    #expect(seen == expected.indices.sorted { expected[$0] < expected[$1] })
+  }
+
+  @Test("three hundred peers that each keep a few of them serve every request; one thread and two play the same course")
+  func boundedViews() throws {
+    // Nobody has known anybody for a minute: then all that are known count as electors.
+    var scenario = Scenario.crowd(nodes: 300, view: 32, seconds: 4, starting: 2)
+    for number in scenario.requests.indices { scenario.requests[number].at = 11 + Double(number) }
+    scenario.endsAt = 23
+    let alone = try ScaledSimulation(scenario, threads: 1).run()
+    let together = try ScaledSimulation(scenario, threads: 2).run()
+    #expect(together.threads == 2)
+    #expect(alone.traceHash == together.traceHash)
+    #expect(alone.counts.happenings == together.counts.happenings)
+    #expect(
+      alone.requests.count == 4 && alone.requests.allSatisfy { $0.end == .whole && $0.packets == 30 },
+      "\(alone.problems)")
+    #expect(alone.mandates.count == 4)
+    #expect(alone.sight.seats > 0.999, "all know those who may be electors")
+    #expect(alone.notes.contains { $0.contains("each peer keeps 32 members") })
+    var other = scenario
+    other.seed += 1
+    other.endsAt = 3
+    var same = scenario
+    same.endsAt = 3
+    #expect(try ScaledSimulation(other).run().traceHash != ScaledSimulation(same).run().traceHash)
+  }
+
+  @Test("a scenario with faults is refused: it needs checkers")
+  func faults() {
+    var scenario = Scenario.crowd(nodes: 2, view: nil, seconds: 1)
+    scenario.faults = [Fault(at: 1, lasts: 1, .rain(0.5))]
+    #expect(throws: ScaleError.faults(1)) { try ScaledSimulation(scenario) }
+    #expect(throws: ScaleError.threads(0)) { try ScaledSimulation(.crowd(nodes: 2, view: nil, seconds: 1), threads: 0) }
+  }
+}

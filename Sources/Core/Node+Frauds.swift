@@ -11,10 +11,9 @@ import Wire
 
 extension Node {
   mutating func fraud(_ input: FraudInput) {
-    let (members, id) = (members, id)
-    let others = input.mayTell ? self.members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node) : []
+    let (members, id, now) = (members, id, now)
     let effects = frauds.handle(
-      input, wall: wall, isMember: { $0 == id || members[$0] != nil }, others: others, using: &random, &verified)
+      input, wall: wall, isMember: { $0 == id || members[$0] != nil }, others: { members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node) }, using: &random, &verified)
     for effect in effects { perform(effect) }
   }
 
@@ -56,17 +55,6 @@ extension Node {
     guard var evidence = ballots.evidence(of: request), let mandate = ballots.mandate(of: request) else { return nil }
     for record in frauds.proofs { evidence.append(record.proof, ofElectorsIn: mandate.succession) }
     return evidence
-  }
-}
-
-extension FraudInput {
-  /// Whether it can lead to telling others.
-  fileprivate var mayTell: Bool {
-    switch self {
-    case .heard: true
-    case .received(let word, _): !word.proofs.isEmpty
-    case .meets, .housekeeping: false
-    }
   }
 }
 

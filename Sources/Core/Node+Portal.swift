@@ -344,27 +344,7 @@ extension Node {
   }
 }
 
-extension Node {
-  /// A manager that has not renewed a sink here for as long as makes an orphan may have a successor that this portal has not heard of, or have
-  /// ended the service while this portal was cut off: the electors know.
-  private mutating func seekSilentManagers() {
-    for (request, submission) in portal.called where submission.running != nil && !submission.isOver {
-      guard submission.sought.map({ now - $0 > Limits.seeking }) ?? true, !desk.isRenewed(request, at: now),
-        let mandate = knownServices[request]?.mandate
-      else { continue }
-      portal.called[request]!.sought = now
-      seek(mandate.envelope)
-    }
-  }
-}
-
 extension Limits {
-  /// Between two questions after a silent manager.
-  public static let seeking = Duration.seconds(5)
-  /// What a portal lets a request be valid for: while somebody watches it renews it at half of that. Electors remember what has ended no longer.
-  public static let requestLife = Duration.seconds(3600)
-  /// A request under a protocol without a quorum is not renewed: it lives so long at most.
-  public static let contestLife = Duration.seconds(24 * 3_600)
   /// A service that none of its clients reads is ended after this.
   public static let clientAbsence = Duration.seconds(60)
   /// The same once one of its outputs has come to its end: the others were not wanted.

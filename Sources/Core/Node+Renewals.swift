@@ -4,7 +4,8 @@ import Identity
 import Sessions
 import Vocabulary
 
-// A long service outlives its envelope: its portal, which signs for clients without keys, renews the request while somebody watches.
+// A long service outlives its envelope: its portal, which signs for clients without keys, renews the request while somebody watches; and it
+// outlives its managers, whom its portal seeks when they fall silent.
 
 extension Node {
   // MARK: - The portal
@@ -41,6 +42,20 @@ extension Node {
   }
 }
 
+extension Node {
+  /// A manager that has not renewed a sink here for as long as makes an orphan may have a successor that this portal has not heard of, or have
+  /// ended the service while this portal was cut off: the electors know.
+  mutating func seekSilentManagers() {
+    for (request, submission) in portal.called where submission.running != nil && !submission.isOver {
+      guard submission.sought.map({ now - $0 > Limits.seeking }) ?? true, !desk.isRenewed(request, at: now),
+        let mandate = knownServices[request]?.mandate
+      else { continue }
+      portal.called[request]!.sought = now
+      seek(mandate.envelope)
+    }
+  }
+}
+
 extension PortalBook.Submission {
   /// It runs, and somebody reads from one of its sinks.
   var isWatched: Bool {
@@ -49,6 +64,12 @@ extension PortalBook.Submission {
 }
 
 extension Limits {
+  /// What a portal lets a request be valid for: while somebody watches it renews it at half of that. Electors remember what has ended no longer.
+  public static let requestLife = Duration.seconds(3600)
+  /// A request under a protocol without a quorum is not renewed: it lives so long at most.
+  public static let contestLife = Duration.seconds(24 * 3_600)
+  /// Between two questions after a silent manager.
+  public static let seeking = Duration.seconds(5)
   /// A renewal that no quorum keeps is told again after this.
   public static let renewalRepetition = Duration.seconds(2)
 }

@@ -69,7 +69,7 @@ public struct FraudBook: Sendable {
   ///   - others: those of them that live, without this peer: whom it is told.
   ///   - verified: good signatures.
   public mutating func handle(
-    _ input: FraudInput, wall: WallTime, isMember: (NodeID) -> Bool, others: [NodeID],
+    _ input: FraudInput, wall: WallTime, isMember: (NodeID) -> Bool, others: () -> [NodeID],
     using random: inout SeededRandom, _ verified: inout VerifiedDigests
   ) -> [FraudEffect] {
     switch input {
@@ -92,7 +92,7 @@ public struct FraudBook: Sendable {
   private var told: [NodeID] { Array(records.keys.suffix(Limits.frauds)) }
 
   private mutating func learn(
-    _ proof: FraudProof, _ wall: WallTime, _ isMember: (NodeID) -> Bool, _ others: [NodeID],
+    _ proof: FraudProof, _ wall: WallTime, _ isMember: (NodeID) -> Bool, _ others: () -> [NodeID],
     _ random: inout SeededRandom
   ) -> [FraudEffect] {
     let culprit = proof.culprit
@@ -101,6 +101,7 @@ public struct FraudBook: Sendable {
     else { return [] }
     let record = FraudRecord(proof, since: wall)
     keep(record)
+    let others = others()
     let audience = random.permuted(others).prefix(FraudBook.fanOut(others.count))
     return [.persist(record), .convicted(proof)] + audience.map { .send(FraudWord(proofs: [proof]), to: $0) }
   }

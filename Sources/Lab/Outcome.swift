@@ -37,6 +37,8 @@ public struct Outcome: Codable, Sendable {
   public var simulated: Double
   /// Of everything that all peers did, in order, with the time: equal exactly when two courses are.
   public var traceHash: String
+  /// What lying came to; nil without liars.
+  public var liars: LiarOutcome?
   /// What a reader of the figures must know: matrix entries that were filled, economies of the simulator.
   public var notes: [String]
   /// Whenever a machine lost its power or left, in order.
@@ -225,7 +227,7 @@ extension Simulation {
     }
     return Outcome(
       seed: scenario.seed, findings: findings, requests: requests, elections: Array(elections.elections.values),
-      strikes: strikes, counts: counts, simulated: now.seconds, traceHash: trace.text, notes: notes,
-      deaths: deaths)
+      strikes: strikes, counts: counts, simulated: now.seconds, traceHash: trace.text, liars: liarOutcome(requests),
+      notes: notes, deaths: deaths)
   }
 }

@@ -24,6 +24,8 @@ public struct Scenario: Codable, Hashable, Sendable {
   public var endsAt: Double
   /// How all peers find managers; nil: `rendezvous`.
   public var election: ElectionStrategy?
+  /// Machines whose peers lie, one way each.
+  public var liars: [Liar] = []
   /// How the load on the simulator itself is kept down; see the type.
   public var economy = Economy()
 
@@ -148,6 +150,25 @@ public struct Scenario: Codable, Hashable, Sendable {
     public var viewBound: Int?
     /// Nothing left out.
     public init() {}
+  }
+}
+
+extension Scenario {
+  /// Reads a scenario; one that was written before there were liars has none.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      seed: try values.decode(UInt64.self, forKey: .seed), nodes: try values.decode([Machine].self, forKey: .nodes),
+      healsAt: try values.decode(Double.self, forKey: .healsAt), endsAt: try values.decode(Double.self, forKey: .endsAt)
+    )
+    topology = try values.decode(Topology.self, forKey: .topology)
+    weather = try values.decode(Weather.self, forKey: .weather)
+    faults = try values.decode([Fault].self, forKey: .faults)
+    sources = try values.decode([Source].self, forKey: .sources)
+    requests = try values.decode([Ask].self, forKey: .requests)
+    election = try values.decodeIfPresent(ElectionStrategy.self, forKey: .election)
+    liars = try values.decodeIfPresent([Liar].self, forKey: .liars) ?? []
+    economy = try values.decode(Economy.self, forKey: .economy)
   }
 }
 

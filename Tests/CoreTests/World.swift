@@ -141,7 +141,7 @@ struct World {
   /// A peer has never heard of these others, for as long as nobody tells it.
   mutating func blind(_ number: Int, to others: [Int]) {
     for id in others.map({ peers[$0].node.id }) {
-      peers[number].node.members.members.removeValue(forKey: id)
+      peers[number].node.members.forget(id)
       peers[number].node.members.round.removeAll { $0 == id }
     }
   }

@@ -115,7 +115,7 @@ import Wire
       let (to, word) = open.removeFirst()
       let others = nodes.filter { $0 != nodes[to] }
       let effects = books[to].handle(
-        .received(word, from: nodes[0]), wall: wall, isMember: { $0 == Self.liar.id }, others: others, using: &random,
+        .received(word, from: nodes[0]), wall: wall, isMember: { $0 == Self.liar.id }, others: { others }, using: &random,
         &verified)
       for effect in effects {
         switch effect {
@@ -133,7 +133,7 @@ import Wire
     // Whom it passed by learns of it with the next whole view.
     var late = FraudBook(node: nodes[3])
     func hand(_ book: inout FraudBook, _ input: FraudInput) -> [FraudWord] {
-      book.handle(input, wall: wall, isMember: { $0 == Self.liar.id }, others: [], using: &random, &verified).compactMap
+      book.handle(input, wall: wall, isMember: { $0 == Self.liar.id }, others: { [] }, using: &random, &verified).compactMap
       {
         if case .send(let word, _) = $0 { word } else { nil }
       }
@@ -146,13 +146,13 @@ import Wire
     // A stranger's fraud concerns nobody.
     var strict = FraudBook(node: nodes[4])
     _ = strict.handle(
-      .received(FraudWord(proofs: [proof]), from: nodes[0]), wall: wall, isMember: { _ in false }, others: [],
+      .received(FraudWord(proofs: [proof]), from: nodes[0]), wall: wall, isMember: { _ in false }, others: { [] },
       using: &random, &verified)
     #expect(strict.proofs.isEmpty)
     // And after a month it is forgotten.
     let later = wall + Limits.fraudMemory + .seconds(1)
     let effects = late.handle(
-      .housekeeping, wall: later, isMember: { _ in true }, others: [], using: &random, &verified)
+      .housekeeping, wall: later, isMember: { _ in true }, others: { [] }, using: &random, &verified)
     #expect(effects == [.forget(Self.liar.id), .released(Self.liar.id)] && late.ignored.isEmpty)
   }
 

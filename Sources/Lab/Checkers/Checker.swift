@@ -81,6 +81,7 @@ extension Simulation {
       MandateChecker(), PromiseChecker(), VersionChecker(), FenceChecker(), PlanChecker(), OwnerChecker(),
       ShareChecker(),
       CapacityChecker(), DeliveryChecker(), AcknowledgementChecker(), LimitChecker(), FreezeChecker(),
+      LiarChecker(), GenerationChecker(),
     ]
   }
   /// Names of all checkers, as findings bear them.

@@ -22,7 +22,8 @@ struct MandateChecker: Checker {
   }
 
   mutating func see(_ sight: Sight, at now: Instant, in world: Simulation) {
-    guard case .elects(let number, _, let message) = sight else { return }
+    // What a liar says is its own affair; what follows from it is not.
+    guard case .elects(let number, _, let message) = sight, !world.isLiar(number) else { return }
     switch message {
     case .elected(let mandate): judge(mandate, number)
     case .heartbeat(_, _, _, let mandate?): judge(mandate, number)
@@ -74,7 +75,8 @@ struct PromiseChecker: Checker {
   }
 
   mutating func see(_ sight: Sight, at now: Instant, in world: Simulation) {
-    guard case .elects(let number, _, let message) = sight else { return }
+    // What a liar says is its own affair; what follows from it is not.
+    guard case .elects(let number, _, let message) = sight, !world.isLiar(number) else { return }
     let pair = Pair(node: number, request: message.request)
     switch message {
     case .vote(let vote, _, let carried, _):
@@ -139,9 +141,9 @@ struct VersionChecker: Checker {
     switch sight {
     case .wrote(let number, let records):
       for record in records where record.name.kind == "election" { read(record, at: number) }
-    case .directs(let number, _, .reserve(let reserve)):
+    case .directs(let number, _, .reserve(let reserve)) where !world.isLiar(number):
       demand(reserve.mark, "reserves", number)
-    case .directs(let number, _, .commit(let commit)):
+    case .directs(let number, _, .commit(let commit)) where !world.isLiar(number):
       demand(commit.mark, "commits", number)
     case .elects(let number, _, .proposal(let snapshot, _)):
       propose(snapshot.body, number)
@@ -223,7 +225,7 @@ struct FreezeChecker: Checker {
   mutating func see(_ sight: Sight, at now: Instant, in world: Simulation) { if case .heals = sight { healedAt = now } }
 
   mutating func look(at number: Int, _ node: Node, at now: Instant, in world: Simulation) {
-    guard let healedAt else { return }
+    guard let healedAt, !world.isLiar(number) else { return }
     for request in node.managedRequests {
       let pair = Pair(node: number, request: request)
       guard node.standing(of: request)?.isFrozen ?? false else {

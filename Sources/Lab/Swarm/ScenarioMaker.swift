@@ -30,6 +30,31 @@ public enum ScenarioMaker {
     return scenario
   }
 
+  /// The scenario of a seed with liars among its machines: f of an electorate of all that take part, at most, and none of them loses its store
+  /// besides, since electors that have forgotten are as good as silent. Portals that lie ask on their own.
+  public static func scenario(withLiars seed: UInt64) -> Scenario {
+    var random = SeededRandom(seed: seed &* 0x85EB_CA6B &+ 3)
+    var scenario = self.scenario(seed: seed)
+    let size = scenario.nodes.count
+    let asked = Set(scenario.requests.map(\.portal) + scenario.sources.map(\.node))
+    let most = (size - 1) / 3
+    for number in random.permuted(0..<size) where scenario.liars.count < most && !asked.contains(number) {
+      let way = Liar.Way.allCases[random.index(below: Liar.Way.allCases.count)]
+      scenario.liars.append(Liar(node: number, way))
+      if [.grinds, .namesFriends, .sendsTwoEnvelopes].contains(way) {
+        let source = random.index(below: scenario.sources.count)
+        scenario.requests.append(
+          Scenario.Ask(at: 5 + random.fraction() * 6, portal: number, source: source, variant: 5))
+      }
+    }
+    for index in scenario.faults.indices {
+      if case .crash(let target, losesStore: true, let silent) = scenario.faults[index].kind {
+        scenario.faults[index].kind = .crash(target, losesStore: false, silent: silent)
+      }
+    }
+    return scenario
+  }
+
   private static func machines(_ size: Int, using random: inout SeededRandom) -> [Scenario.Machine] {
     let parts = ["video.scale", "video.overlay", "video.vp8", "mux.webm"]
     var machines = (0..<size).map { _ in

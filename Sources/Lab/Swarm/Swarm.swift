@@ -7,6 +7,8 @@ public struct Swarm: Sendable {
   public var seed: UInt64
   /// Scenarios.
   public var runs: Int
+  /// Whether some of the machines lie, as many as an electorate bears. Such scenarios are not shortened: a name says nothing of liars.
+  public var hasLiars = false
   /// Whether failures are shortened.
   public var shrinks = true
   /// Is told each seed before it is played.
@@ -68,7 +70,8 @@ public struct Swarm: Sendable {
     var result = Result()
     let name = ReplayName(seed: seed &+ UInt64(number))
     begins(name.seed)
-    guard let outcome = outcome(of: name.scenario) else { return result }
+    let scenario = hasLiars ? ScenarioMaker.scenario(withLiars: name.seed) : name.scenario
+    guard let outcome = outcome(of: scenario) else { return result }
     result.runs = 1
     result.simulated = outcome.simulated
     result.happenings = outcome.counts.happenings
@@ -82,7 +85,7 @@ public struct Swarm: Sendable {
     }
     guard let first = outcome.findings.first else { return result }
     var failure = Failure(name: name, shortest: name, findings: outcome.findings)
-    if shrinks {
+    if shrinks, !hasLiars {
       failure.shortest = Shrinker().shortest(from: name) { scenario in
         self.outcome(of: scenario)?.findings.contains { $0.checker == first.checker } ?? false
       }

@@ -45,6 +45,9 @@ public final class Simulation {
   /// Only to show that the checkers see it.
   let defect: Defect?
   var stopsAtFirst = true
+  /// By machine.
+  var lies: OrderedDictionary<Int, LyingPeer> = [:]
+  var lying = LiarLog()
   var verified = VerifiedDigests()
 
   struct ClientID: Hashable {
@@ -87,6 +90,7 @@ public final class Simulation {
     network = SimulatedNetwork(map: map, weather: scenario.weather, upRate: scenario.nodes.map(\.up))
     for (number, machine) in scenario.nodes.enumerated() { peers.append(makePeer(number, machine)) }
     for (number, peer) in peers.enumerated() { numbers[peer.node.id] = number }
+    conspire()
     if !scenario.economy.uncheckedForSpeed { checkers = Simulation.standardCheckers() }
     asks = scenario.requests.map { AskedRequest(ask: $0) }
     schedule()
@@ -199,7 +203,9 @@ public final class Simulation {
     if !checkers.isEmpty { see(.takes(number, input)) }
     let (local, wall) = (peers[number].clock.monotonic(now), peers[number].clock.wall(now))
     var chance = peers[number].random
-    let effects = peers[number].node.handle(input, at: local, wall: wall, using: &chance)
+    let effects =
+      lies[number]?.handle(input, &peers[number].node, at: local, wall: wall, using: &chance)
+      ?? peers[number].node.handle(input, at: local, wall: wall, using: &chance)
     peers[number].random = chance
     counts.effects += UInt64(effects.count)
     for effect in effects { carryOut(effect, of: number) }

@@ -62,16 +62,17 @@ extension LyingPeer {
   }
 }
 
-extension WireDatagramMessage {
+extension GossipDatagram {
   /// Whatever is measured from it, its sender says that it stands where all coordinates begin, and is sure of it.
   mutating func moveToTheMiddle() {
-    let middle = Coordinate.origin.mark
-    guard case .membership(var membership) = body else { return }
-    switch membership.body {
-    case .ping: membership.ping.place = middle
-    case .ack: membership.ack.place = middle
-    default: return
+    var middle = Coordinate.origin
+    middle.error = 0
+    guard case .membership(var datagram) = body else { return }
+    switch datagram.body {
+    case .ping: datagram.body = .ping(middle)
+    case .ack: datagram.body = .ack(middle)
+    case .indirectPing, .nack: return
     }
-    body = .membership(membership)
+    body = .membership(datagram)
   }
 }

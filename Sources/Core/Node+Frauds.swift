@@ -13,7 +13,8 @@ extension Node {
   mutating func fraud(_ input: FraudInput) {
     let (members, id, now) = (members, id, now)
     let effects = frauds.handle(
-      input, wall: wall, isMember: { $0 == id || members[$0] != nil }, others: { members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node) }, using: &random, &verified)
+      input, wall: wall, isMember: { $0 == id || members[$0] != nil },
+      others: { members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node) }, using: &random, &verified)
     for effect in effects { perform(effect) }
   }
 

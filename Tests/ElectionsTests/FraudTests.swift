@@ -115,7 +115,8 @@ import Wire
       let (to, word) = open.removeFirst()
       let others = nodes.filter { $0 != nodes[to] }
       let effects = books[to].handle(
-        .received(word, from: nodes[0]), wall: wall, isMember: { $0 == Self.liar.id }, others: { others }, using: &random,
+        .received(word, from: nodes[0]), wall: wall, isMember: { $0 == Self.liar.id }, others: { others },
+        using: &random,
         &verified)
       for effect in effects {
         switch effect {
@@ -133,10 +134,10 @@ import Wire
     // Whom it passed by learns of it with the next whole view.
     var late = FraudBook(node: nodes[3])
     func hand(_ book: inout FraudBook, _ input: FraudInput) -> [FraudWord] {
-      book.handle(input, wall: wall, isMember: { $0 == Self.liar.id }, others: { [] }, using: &random, &verified).compactMap
-      {
-        if case .send(let word, _) = $0 { word } else { nil }
-      }
+      book.handle(input, wall: wall, isMember: { $0 == Self.liar.id }, others: { [] }, using: &random, &verified)
+        .compactMap {
+          if case .send(let word, _) = $0 { word } else { nil }
+        }
     }
     let shown = hand(&books[0], .meets(nodes[3]))
     let asked = hand(&late, .received(try #require(shown.first), from: nodes[0]))

@@ -1,5 +1,5 @@
 """Elections that can be trusted, as an operator and a client see them: requests that last, members that have lied, stores that came back."""
-import base64, json, shutil, sqlite3, subprocess, time
+import base64, contextlib, shutil, sqlite3, subprocess, time
 
 from overlay import MILLRACE, wait_for
 
@@ -78,7 +78,7 @@ def test_two_votes_of_a_member_are_known_to_everybody_and_it_elects_nobody_any_m
     # Charlie has signed two votes for one term; bravo has come to hear of both.
     proof = field(1, vote(liar, overlay['alpha'], 5, tmp_path)) + field(2, vote(liar, overlay['delta'], 6, tmp_path))
     witness.stop()
-    with sqlite3.connect(witness.folder / 'millrace.sqlite') as database:
+    with contextlib.closing(sqlite3.connect(witness.folder / 'millrace.sqlite')) as database, database:
         now = int(time.time() * 1000)
         database.execute('INSERT INTO record (request, kind, key, sequence, keep_until, bytes) VALUES (?, ?, ?, ?, ?, ?)', (
             bytes(32), 'fraud', unbase32(liar.id), 1, now + 30 * 86_400_000, field(1, proof) + field(2, now)))
@@ -108,7 +108,7 @@ def test_a_store_that_was_copied_back_begins_a_new_generation(overlay, media):
     shutil.copy(file, peer.folder / 'backup')
     file.unlink()
     shutil.move(peer.folder / 'backup', file)
-    with sqlite3.connect(file) as database:
+    with contextlib.closing(sqlite3.connect(file)) as database:
         before = database.execute("SELECT count(*) FROM record WHERE kind = 'election'").fetchone()[0]
     assert before > 0
     peer.start(join=[overlay['alpha'].address]).ready()

@@ -602,6 +602,8 @@ components:
         services: {type: array, items: {type: string}}
         workers: {type: integer}
         tolerance: {$ref: "#/components/schemas/Tolerance"}
+        strategy: {type: string}
+        safety: {type: string, enum: [quorum, majorityCrashOnly, unsafe]}
         warnings: {type: array, items: {type: string}}
         frauds: {type: array, items: {$ref: "#/components/schemas/Fraud"}}
     Fraud:
@@ -672,8 +674,9 @@ components:
       required: [request, strategy, safety, epoch, term, electorate, tolerance, votes, mandate_valid, evidence]
       properties:
         request: {type: string}
-        strategy: {type: string, enum: [rendezvous, sortition, nearest, leastLoaded]}
+        strategy: {type: string, enum: [rendezvous, sortition, nearest, leastLoaded, bully, raft, firstResponder]}
         safety: {type: string, enum: [quorum, majorityCrashOnly, unsafe]}
+        warning: {type: string, description: "Where no quorum proves who manages: what everybody must know who relies on it."}
         epoch: {type: integer}
         term: {type: string}
         manager: {type: string}

@@ -100,11 +100,12 @@ def test_any_peer_answers_for_a_service(service):
 def test_an_ended_service_frees_its_workers(five):
     body = f"source: millrace://{five['alpha'].id}/long.mkv\nvideo: {{height: 120}}\naudio: none\ndelivery: webm\n"
     workers = lambda: sum(p.get('/v1/overlay')['workers'] for p in five.peers.values())
-    before = workers()
+    # A peer that has just started measures itself with one.
+    wait_for(lambda: workers() == 0, 60, 'nobody works')
     accepted = five['bravo'].request('POST', '/v1/services', body)
-    wait_for(lambda: workers() > before, 20, 'workers start')
+    wait_for(lambda: workers() > 0, 20, 'workers start')
     five['bravo'].request('DELETE', f"/v1/services/{accepted['id']}")
-    wait_for(lambda: workers() <= before, 30, 'workers are freed')
+    wait_for(lambda: workers() == 0, 30, 'workers are freed')
     assert five['bravo'].get(f"/v1/services/{accepted['id']}")['state'] == 'ended'
 
 

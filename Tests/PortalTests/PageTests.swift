@@ -4,7 +4,7 @@ import Testing
 
 @testable import Portal
 
-@Suite("the page", .timeLimit(.minutes(10)))
+@Suite("the page", .timeLimit(.minutes(3)))
 struct PageTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

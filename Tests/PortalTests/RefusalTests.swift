@@ -7,7 +7,7 @@ import Testing
 
 @testable import Portal
 
-@Suite("what is refused is refused with a problem document", .timeLimit(.minutes(10)))
+@Suite("what is refused is refused with a problem document", .timeLimit(.minutes(1)))
 struct RefusalTests {
   private func problem(
     _ client: PortalClient, _ method: HTTPMethod, _ path: String, _ headers: HTTPHeaders = [:], body: [UInt8] = []

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Portal
 
-@Suite("each route answers over real HTTP", .timeLimit(.minutes(10)))
+@Suite("each route answers over real HTTP", .timeLimit(.minutes(1)))
 struct RouteTests {
   private func overlay() -> FakeOverlay { FakeOverlay { $0.services = [Sample.running()] } }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Portal
 
-@Suite("events and media flow, wait and end", .timeLimit(.minutes(10)))
+@Suite("events and media flow, wait and end", .timeLimit(.minutes(1)))
 struct StreamTests {
   private static func overlay(_ delivery: @escaping @Sendable (_ from: UInt64?) -> FakeDelivery) -> FakeOverlay {
     FakeOverlay {

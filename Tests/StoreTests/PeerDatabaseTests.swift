@@ -29,7 +29,7 @@ extension PeerDatabase {
   }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct PeerDatabaseTests {
   private let request = RequestID(Digest.of([1], kind: "test"))
 

@@ -23,7 +23,7 @@ private final class UDPPeer: Sendable {
   }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct DatagramSocketTests {
   @Test("datagrams travel sealed between two sockets, and noise between them is counted and harmless")
   func exchange() async throws {

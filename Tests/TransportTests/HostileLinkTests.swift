@@ -66,7 +66,7 @@ private final class RawClient: ChannelInboundHandler, @unchecked Sendable {
   }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct HostileLinkTests {
   private func hello(_ keys: KeyPair, version: UInt32 = 1, node: NodeID? = nil) -> [UInt8] {
     Hello(version: version, node: node ?? keys.id, incarnation: 5, overlay: "test", purpose: .control).frame

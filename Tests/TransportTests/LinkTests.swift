@@ -7,7 +7,7 @@ import Vocabulary
 
 @testable import Transport
 
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct LinkTests {
   @Test("two peers exchange frames both ways over one link, and each knows who the other is")
   func exchange() async throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import Transport
 
 /// Shell scripts stand for workers: real processes with a socket as descriptor 3.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct WorkerTests {
   private let loop = MultiThreadedEventLoopGroup.singleton.next()
 

@@ -95,7 +95,7 @@ extension Manager {
       guard let index = change.plan.groups.firstIndex(where: { $0.output == stream.stream && $0.isShared }),
         change.plan.groups[index].node == node
       else { continue }
-      let standbys = stream.standbys.map(\.node).filter { $0 != node && isGood($0, for: stream.stream) }
+      let standbys = stream.standbys.map(\.node).filter { $0 != node && isWilling($0, for: stream.stream) }
       let fresh = standbys.filter { !change.plan.groups[index].standbys.contains($0) }
       change.plan.groups[index].standbys = standbys
       asked.formUnion(fresh)

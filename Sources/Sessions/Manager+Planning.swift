@@ -156,6 +156,11 @@ extension Manager {
   func isGood(_ node: NodeID, for stream: StreamKey) -> Bool {
     banned[node] == nil && !lost.contains(Seat(stream: stream, node: node))
   }
+
+  /// Whether a node is good for a standby: it has not refused to be one a moment ago.
+  func isWilling(_ node: NodeID, for stream: StreamKey) -> Bool {
+    isGood(node, for: stream) && unwilling[Seat(stream: stream, node: node)] == nil
+  }
 }
 
 extension ServicePlan {

@@ -24,7 +24,7 @@ extension Manager {
       var group = plan.groups[index]
       let stream = group.output
       if group.isShared, let standbys = sharedStandbys[stream] {
-        group.standbys = standbys.filter { $0 != group.node }
+        group.standbys = standbys.filter { $0 != group.node && isWilling($0, for: stream) }
       }
       if let node = chosen[stream], node != group.node, group.standbys.contains(node) {
         // The consumer has judged the old primary; it is not kept as a standby.

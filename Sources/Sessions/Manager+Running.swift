@@ -47,7 +47,7 @@ extension Manager {
         isTroubled = true
       case .standbysChanged(let shared):
         guard let group = current?[shared.stream], group.isShared, group.node == node else { continue }
-        let standbys = shared.standbys.map(\.node).filter { $0 != node }
+        let standbys = shared.standbys.map(\.node).filter { $0 != node && isWilling($0, for: shared.stream) }
         guard standbys != group.standbys else { continue }
         sharedStandbys[shared.stream] = standbys
         isTroubled = true

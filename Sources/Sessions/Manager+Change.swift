@@ -189,7 +189,7 @@ extension Manager {
   private mutating func again(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
     guard current != nil else { return place(at: now, in: context) }
     attempts += 1
-    guard attempts <= Limits.placementTries else { return close(.unplaceable(trouble), at: now) }
+    guard attempts <= Limits.placementTries else { return close(.unplaceable(lastTrouble), at: now) }
     return proceed(at: now, in: context)
   }
 

@@ -47,13 +47,19 @@ extension Manager {
     inForce[node]?.allSatisfy { $0.expires >= order.notAfter } ?? false
   }
 
+  /// Why no plan held; where nobody refused, that itself is told.
+  var lastTrouble: String {
+    trouble.isEmpty
+      ? "\(Limits.placementTries) plans in a row were overtaken by changes before they were in force" : trouble
+  }
+
   // MARK: Planning the whole
 
   /// Has the planner place the service with all that was learnt.
   mutating func place(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
     guard context.wall <= order.notAfter else { return close(.expired, at: now) }
     attempts += 1
-    guard attempts <= Limits.placementTries else { return close(.unplaceable(trouble), at: now) }
+    guard attempts <= Limits.placementTries else { return close(.unplaceable(lastTrouble), at: now) }
     forgetBans(at: now)
     var wish = self.wish
     var base = current

@@ -37,7 +37,7 @@ private func say(_ text: String) { FileHandle.standardError.write(Data((text + "
   }
 
   /// Found and not mended yet. 117: three services, each taken over by another manager, share one muxer in two places, and each leaves the
-  /// reader before it to the others; nobody has it, and two of them repair for ever.
+  /// reader before it to the others: nobody has it, and the services, which nobody watches any more, never end.
   static let unmended: Set<String> = ["117"]
 
   /// Of the first so many scenarios it is told in how many a canary was caught; one that none of them catches has all 500.

@@ -24,7 +24,10 @@ struct PlanningView: Sendable {
     if let showing = wish.showing { return blueprint(for: wish, showing: showing).result }
     for showing in 0..<Int(Limits.showings) {
       let (result, isPassed) = blueprint(for: wish, showing: showing)
-      if case .failure(.noNodes) = result, isPassed { continue }
+      switch result {
+      case .failure(.noNodes), .failure(.noRoom): if isPassed { continue }
+      default: break
+      }
       return result
     }
     return .failure(.noNodes("the source has \(Limits.showings) showings already"))
@@ -58,8 +61,8 @@ struct PlanningView: Sendable {
     } catch {
       switch error {
       // More members may come to be known; the manager's patience is bounded.
-      case .nobodyOffers, .noReader, .nobodyFree, .noLinkCarries, .noRoom:
-        return (.failure(.noNodes("\(error)")), !passed.isEmpty)
+      case .nobodyOffers, .noReader, .noLinkCarries: return (.failure(.noNodes("\(error)")), !passed.isEmpty)
+      case .nobodyFree, .noRoom: return (.failure(.noRoom("\(error)")), !passed.isEmpty)
       case .tooSlow: return (.failure(.impossible("\(error)")), false)
       }
     }
@@ -88,7 +91,10 @@ struct PlanningView: Sendable {
       if left.down > 0 { node.rates.downCapacity = node.rates.downUsed + left.down }
     }
     if let missing = wish.notOffered[node.id] { node.offers.subtract(missing) }
-    node.serves.removeAll { wish.notServed[$0.key]?.contains(node.id) ?? false }
+    node.serves.removeAll { stream in
+      wish.notServed[stream.key]?.contains(node.id) ?? false
+        || wish.open[node.id].map { !$0.contains(stream.key) } ?? false
+    }
     return node
   }
 

@@ -81,4 +81,13 @@ enum Congestion {
     let end = price(after, ceiling: ceiling)
     return end.isFinite ? end - price(before, ceiling: ceiling) : .infinity
   }
+
+  /// The same, but straight on beyond the ceiling, never infinite: for what others use and may have to yield.
+  static func yieldingPrice(from before: Double, to after: Double, ceiling: Double) -> Double {
+    func price(_ use: Double) -> Double {
+      let inside = min(max(use, 0), ceiling)
+      return inside / (1 - inside) + max(0, use - ceiling) / ((1 - ceiling) * (1 - ceiling))
+    }
+    return max(0, price(after) - price(before))
+  }
 }

@@ -9,6 +9,8 @@ struct Ledger: Sendable {
   /// In one row, so that one journal serves all: shares of processors, bits a second up and down, workers, each by node; then
   /// bits a second on paths, by sender × count + receiver.
   private var taken: [Double]
+  /// Share of its processors that others than the node use: it counts in prices, and leaves room.
+  private let others: [Double]
   private let cores: [Double], upCapacity: [Double], downCapacity: [Double], pathCapacity: [Double], freeSlots: [Double]
   private var journal: [(index: Int, old: Double)] = []
 
@@ -17,6 +19,7 @@ struct Ledger: Sendable {
     let candidates = pool.candidates
     count = candidates.count
     cores = candidates.map { max($0.view.load.cores, 0.01) }
+    others = candidates.map { $0.busy - $0.own }
     upCapacity = candidates.map(\.upCapacity)
     downCapacity = candidates.map(\.downCapacity)
     freeSlots = candidates.map { Double($0.freeSlots) }
@@ -48,7 +51,9 @@ struct Ledger: Sendable {
   func price(cores added: Double, at node: Int) -> Double {
     guard added > 0 else { return 0 }
     let before = taken[cpu(node)]
-    return weights.load * Congestion.price(from: before, to: before + added / cores[node], ceiling: Limits.nodeCeiling)
+    let after = before + added / cores[node]
+    guard after - others[node] < Limits.nodeCeiling else { return .infinity }
+    return weights.load * Congestion.yieldingPrice(from: before, to: after, ceiling: Limits.nodeCeiling)
   }
 
   /// Of `rate` more bits a second; `to` nil is a client outside the pool.

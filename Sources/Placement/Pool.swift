@@ -8,6 +8,8 @@ struct Candidate: Hashable, Sendable {
   let view: NodeView
   /// Of its processors, now and promised: the larger of own and machine, since work of others counts.
   let busy: Double
+  /// The node's own part of it.
+  let own: Double
   /// Workers that it can still start.
   let freeSlots: Int
   /// Bits a second.
@@ -22,8 +24,8 @@ struct Candidate: Hashable, Sendable {
     let load = view.load
     // Work of others makes a node dear, never impossible: a scheduler gives a newcomer its share, and a source or a
     // portal may have no other node.
-    let others = min(max(0, load.machineCPU - load.ownCPU), Limits.othersShare)
-    busy = load.ownCPU + others + view.pending.cores / max(load.cores, 0.01)
+    own = load.ownCPU + view.pending.cores / max(load.cores, 0.01)
+    busy = own + min(max(0, load.machineCPU - load.ownCPU), Limits.othersShare)
     freeSlots = load.slots - load.slotsUsed - view.pending.slots
     func capacity(_ measured: Int64) -> Double { Double(measured > 0 ? measured : Limits.assumedLinkRate) }
     upCapacity = capacity(view.rates.upCapacity)
@@ -52,7 +54,7 @@ struct Candidate: Hashable, Sendable {
     if freeSlots <= 0 {
       return "no free slot (\(view.load.slotsUsed + view.pending.slots) of \(view.load.slots) taken)"
     }
-    if busy >= Limits.nodeCeiling { return "its processors are \(Int(busy * 100)) % busy" }
+    if own >= Limits.nodeCeiling { return "its processors are \(Int(own * 100)) % busy" }
     if view.load.memory >= Limits.nodeCeiling { return "its memory is \(Int(view.load.memory * 100)) % full" }
     return nil
   }

@@ -66,7 +66,7 @@ extension Desk {
         left.slots -= 1
         guard left.slots >= 0 else { return refused(.capacity(.slots, left: self.left)) }
       case .share(let stream):
-        guard let group = groups[stream] else { return refused(.notServed(stream)) }
+        guard let group = groups[stream] else { return refused(.notServed(stream, open: open)) }
         if group.shares[reserve.mark.request] != nil { continue }
         guard !isPassed(stream) else { return refused(.passed(stream)) }
         item.demand = Demand(up: item.demand.up)
@@ -82,6 +82,9 @@ extension Desk {
     }
     return .success(items)
   }
+
+  /// What runs here, the newest first where there is more than a refusal holds.
+  private var open: [StreamKey] { Array(groups.keys.reversed().prefix(Limits.workItems)) }
 
   /// Whether the request has this very group, or may have its chain cut elsewhere, as the oldest share may.
   func holds(_ spec: GroupSpec, for request: RequestID) -> Bool {

@@ -22,6 +22,9 @@ extension Limits {
   public static let exclusion = Duration.seconds(30)
   /// A wait before placing again when nothing has changed meanwhile.
   public static let placementPause = Duration.milliseconds(250)
+  /// Where nodes are full the wait before placing again grows to this many ``placementPause``: in all the 8 s that smoothed
+  /// measurements take to fall, and to be told, after a service has ended.
+  public static let roomPauses = 3
   /// An earlier claim whose node does not serve the stream yet is waited for this long by the request that comes second…
   public static let graftPatience = Duration.seconds(2)
   /// … and this long by the one with the lower ID when both came at the same instant, so that one of the two goes ahead.

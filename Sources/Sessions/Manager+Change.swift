@@ -126,7 +126,7 @@ extension Manager {
     case .passed(let stream):
       wish.passed[stream, default: []].append(node)
       giveUpWaiting(for: stream)
-    case .notServed(let stream):
+    case .notServed(let stream, let open):
       if isPatient(with: stream, at: now) {
         var patient = change
         patient.isPatient = true
@@ -135,6 +135,7 @@ extension Manager {
       }
       giveUpWaiting(for: stream)
       wish.notServed[stream, default: []].append(node)
+      wish.open[node] = OrderedSet(open)
       if current != nil { lost.append(Seat(stream: stream, node: node)) }
     case .unauthorized(.componentNotOffered(let component)):
       wish.notOffered[node, default: []].append(component)

@@ -35,6 +35,7 @@ extension Manager {
     wish.corrections = [:]
     wish.served = [:]
     wish.notServed = [:]
+    wish.open = [:]
     wish.passed = [:]
     return []
   }
@@ -87,6 +88,9 @@ extension Manager {
     case .failure(.noNodes(let reason)):
       trouble = reason + (disbelief.map { "; refused: \($0)" } ?? "")
       return wait(at: now)
+    case .failure(.noRoom(let reason)):
+      trouble = reason + (disbelief.map { "; refused: \($0)" } ?? "")
+      return wait(at: now, forRoom: true)
     }
   }
 
@@ -102,10 +106,12 @@ extension Manager {
   }
 
   /// Places again after a pause; longer and longer while media flows.
-  mutating func wait(at now: Instant) -> [ManagerEffect] {
+  /// - Parameter forRoom: measurements lag behind what has just ended, so a full overlay is given the time that they take.
+  mutating func wait(at now: Instant, forRoom: Bool = false) -> [ManagerEffect] {
     let effects = cancelReservations(except: [])
     state = .waiting
-    let pause = current == nil ? Limits.placementPause : Limits.placementPause * max(1, attempts)
+    let longest = current != nil ? Limits.placementTries : forRoom ? Limits.roomPauses : 1
+    let pause = Limits.placementPause * max(1, min(attempts, longest))
     return effects + [.setTimer(.retry, at: now + pause)]
   }
 

@@ -106,6 +106,8 @@ public struct PlanningWish: Hashable, Sendable {
   public var served: OrderedDictionary<StreamKey, NodeID> = [:]
   /// Streams that cannot be had from these nodes although gossip says so.
   public var notServed: OrderedDictionary<StreamKey, OrderedSet<NodeID>> = [:]
+  /// All that these nodes have open, by their own refusals: replaces gossip, so that one stream after another need not be refused.
+  public var open: OrderedDictionary<NodeID, OrderedSet<StreamKey>> = [:]
   /// Streams that these nodes serve, but no longer from their beginning, by their own refusals.
   public var passed: OrderedDictionary<StreamKey, OrderedSet<NodeID>> = [:]
   /// The showing of the source that the service takes part in; nil before it takes part in any.
@@ -136,9 +138,11 @@ public enum PlanningProblem: Error, Hashable, Sendable, CustomStringConvertible 
   case impossible(String)
   /// No nodes for it at present.
   case noNodes(String)
+  /// There are nodes for it, but they are full, as far as is known.
+  case noRoom(String)
   public var description: String {
     switch self {
-    case .impossible(let reason), .noNodes(let reason): reason
+    case .impossible(let reason), .noNodes(let reason), .noRoom(let reason): reason
     }
   }
 }

@@ -46,8 +46,8 @@ public enum Refusal: Error, Hashable, Sendable {
   case alreadyServed(StreamKey)
   /// This stream runs here, but its beginning is no longer to be had: another showing of the source is.
   case passed(StreamKey)
-  /// Nothing here serves the stream that was to be shared.
-  case notServed(StreamKey)
+  /// Nothing here serves the stream that was to be shared; what is open here replaces what gossip said of it.
+  case notServed(StreamKey, open: [StreamKey])
   /// The node's tables are full.
   case busy
 }
@@ -117,7 +117,7 @@ extension Refusal: CustomStringConvertible {
         + "\(left.up) bit/s up, \(left.down) bit/s down)"
     case .alreadyServed(let stream): "stream \(stream.short)… runs here already: share it"
     case .passed(let stream): "stream \(stream.short)… runs here, but no longer from its beginning"
-    case .notServed(let stream): "stream \(stream.short)… is not served here"
+    case .notServed(let stream, _): "stream \(stream.short)… is not served here"
     case .busy: "the node's tables are full"
     }
   }

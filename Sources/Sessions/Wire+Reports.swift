@@ -12,7 +12,12 @@ extension Refusal {
     switch wire.code {
     case "alreadyServed": self = .alreadyServed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")))
     case "passed": self = .passed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")))
-    case "notServed": self = .notServed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")))
+    case "notServed":
+      var open: [StreamKey] = []
+      for stream in try Field.list(wire.open, "\(field).open", limit: Limits.workItems) {
+        open.append(StreamKey(try Field.bytes32(stream, "\(field).open")))
+      }
+      self = .notServed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")), open: open)
     case "busy": self = .busy
     default:
       if let resource = Resource(rawValue: wire.code) {
@@ -38,9 +43,10 @@ extension Refusal {
       case .passed(let stream):
         $0.code = "passed"
         $0.stream = stream.hash.data
-      case .notServed(let stream):
+      case .notServed(let stream, let open):
         $0.code = "notServed"
         $0.stream = stream.hash.data
+        $0.open = open.map(\.hash.data)
       case .busy: $0.code = "busy"
       }
     }

@@ -126,6 +126,17 @@ def test_events_tell_a_services_whole_life_and_go_on_where_a_listener_left(split
     assert_freed(split, identifier)
 
 
+def test_what_has_just_ended_leaves_room_for_the_next_at_once(split):
+    """Gossip still tells of the ended streams and of the load they made."""
+    portal = split['echo']
+    for _ in range(4):
+        accepted = portal.request('POST', '/v1/services', wish(split))
+        with urllib.request.urlopen(f"{portal.url}{accepted['outputs'][0]['url']}", timeout=20) as stream:
+            assert len(stream.read(200_000)) == 200_000
+        portal.request('DELETE', f"/v1/services/{accepted['id']}")
+        assert_freed(split, accepted['id'])
+
+
 def test_a_delete_through_another_portal_is_refused_by_name_and_through_its_own_frees_everything(split, service):
     with pytest.raises(Answer) as caught:
         split['bravo'].request('DELETE', f'/v1/services/{service}')

@@ -285,6 +285,14 @@ struct PlacementErrorTests {
     #expect(try Overlay.decide(inputs).explanation.outputs[0].delay < slow)
   }
 
+  @Test("work of others makes a node dear and never impossible, beside own work too", arguments: [0, 0.2, 0.4])
+  func othersBesideOwn(own: Double) {
+    var node = Overlay.node("a")
+    node.load.ownCPU = own
+    node.load.machineCPU = 1
+    #expect(Self.refusal(Overlay.inputs([node])) == "placed")
+  }
+
   @Test("there is room for each stage, but not for all")
   func noRoom() {
     var node = Overlay.node("a")

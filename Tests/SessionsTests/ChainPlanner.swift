@@ -12,6 +12,10 @@ struct ChainPlanner: Sendable {
   var demand = Demand(cores: 1, memory: 64 << 20, up: 1_000_000, down: 1_000_000)
   /// The middle group's component.
   var component = "video.scale"
+  /// Of streams that have ended, gossip still says that they run here; what a node itself said of them counts more.
+  var rumours: OrderedDictionary<StreamKey, NodeID> = [:]
+  /// Until then gossip says that all nodes are full.
+  var isFull = false
   /// Where the search for the middle and the last group begins.
   var first = [1, 2]
 
@@ -50,9 +54,16 @@ struct ChainPlanner: Sendable {
   func plan(_ wish: PlanningWish, known: Set<NodeID>) -> Result<Blueprint, PlanningProblem> {
     let document = wish.order.document
     var groups: [ServiceGroup] = []
+    if isFull { return .failure(.noRoom("all nodes are full")) }
+    func rumoured(_ stream: StreamKey) -> NodeID? {
+      rumours[stream].flatMap { node in
+        wish.open[node].map { $0.contains(stream) } ?? true && wish.notServed[stream]?.contains(node) != true
+          ? node : nil
+      }
+    }
     for stage in (0..<3).reversed() {
       let spec = spec(document, stage)
-      if let node = wish.served[spec.output], known.contains(node) {
+      if let node = wish.served[spec.output] ?? rumoured(spec.output), known.contains(node) {
         groups.append(
           ServiceGroup(ordinal: UInt32(stage), kind: .shared(spec.output), node: node, demand: Demand(up: demand.up)))
         break

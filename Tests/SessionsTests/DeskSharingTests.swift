@@ -26,7 +26,9 @@ import Vocabulary
     }
     #expect(ask(counter.work(), 1) == .alreadyServed(counter.work().stream))
     #expect(ask(.share(counter.work().stream), 2) == nil)
-    #expect(ask(.share(ChainPlanner.stream([1], 2)), 3) == .notServed(ChainPlanner.stream([1], 2)))
+    #expect(
+      ask(.share(ChainPlanner.stream([1], 2)), 3)
+        == .notServed(ChainPlanner.stream([1], 2), open: [counter.work().stream]))
   }
 
   @Test("a stream that has moved on is no use to a fresh service, but a running one may be repaired with it")

@@ -236,7 +236,7 @@ struct Counter {
     let refusals: [Refusal] =
       errors.map { .unauthorized($0) } + [
         .capacity(.cores, left: Capacity(slots: 1, cores: 0.5, memory: 9, up: 8, down: 7)), .alreadyServed(stream),
-        .notServed(stream), .busy,
+        .notServed(stream, open: [stream]), .busy,
       ]
     for refusal in refusals { #expect(try Refusal(validating: refusal.wire, "test") == refusal) }
   }

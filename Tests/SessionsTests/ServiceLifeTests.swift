@@ -75,6 +75,41 @@ import Vocabulary
     #expect(yard.manager(of: order.request)!.current?[ChainPlanner.stream([1], 1)]?.node == yard.node(2))
   }
 
+  @Test("of streams that gossip still tells of after their end, a node's first refusal corrects all") func rumours() {
+    var yard = Yard()
+    let order = order(1, in: yard)
+    for stage in 0..<3 { yard.planner.rumours[ChainPlanner.stream([1], stage)] = yard.node(1) }
+    yard.elect(4, for: order)
+    yard.run(for: .milliseconds(200))
+    let service = yard.manager(of: order.request)!
+    #expect(service.phase == .running)
+    #expect(service.version == 2, "one plan that was refused, and one that holds")
+    #expect(yard.isStreaming)
+  }
+
+  @Test("measurements lag behind what has ended: a service waits for seconds while all nodes are said to be full")
+  func fullForAWhile() {
+    var yard = Yard()
+    let order = order(1, in: yard)
+    yard.planner.isFull = true
+    yard.elect(4, for: order)
+    yard.run(for: .seconds(6))
+    #expect(yard.manager(of: order.request)?.failure == nil)
+    yard.planner.isFull = false
+    yard.run(for: .seconds(1))
+    #expect(yard.manager(of: order.request)?.phase == .running)
+    #expect(yard.isStreaming)
+  }
+
+  @Test("where all nodes stay full, that is said within nine seconds") func full() {
+    var yard = Yard()
+    let order = order(1, in: yard)
+    yard.planner.isFull = true
+    yard.elect(4, for: order)
+    yard.run(for: .seconds(9))
+    #expect(yard.manager(of: order.request)?.failure == .unplaceable("all nodes are full"))
+  }
+
   @Test("a component that a node turns out not to offer is sought elsewhere; what nobody offers fails with its name")
   func notOffered() {
     var yard = Yard()

@@ -456,6 +456,9 @@ public nonisolated struct WireReserveRefusal: Sendable {
   /// Clears the value of `term`. Subsequent reads from it will return its default value.
   public mutating func clearTerm() {self._term = nil}
 
+  /// notServed: all streams that run here
+  public var `open`: [Data] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1951,7 +1954,7 @@ nonisolated extension WireSharedStream: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireReserveRefusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ReserveRefusal"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}ordinal\0\u{1}detail\0\u{1}stream\0\u{1}left\0\u{1}term\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}ordinal\0\u{1}detail\0\u{1}stream\0\u{1}left\0\u{1}term\0\u{1}open\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1965,6 +1968,7 @@ nonisolated extension WireReserveRefusal: SwiftProtobuf.Message, SwiftProtobuf._
       case 4: try { try decoder.decodeSingularBytesField(value: &self.stream) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._left) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._term) }()
+      case 7: try { try decoder.decodeRepeatedBytesField(value: &self.`open`) }()
       default: break
       }
     }
@@ -1993,6 +1997,9 @@ nonisolated extension WireReserveRefusal: SwiftProtobuf.Message, SwiftProtobuf._
     try { if let v = self._term {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     } }()
+    if !self.`open`.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.`open`, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2003,6 +2010,7 @@ nonisolated extension WireReserveRefusal: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.stream != rhs.stream {return false}
     if lhs._left != rhs._left {return false}
     if lhs._term != rhs._term {return false}
+    if lhs.`open` != rhs.`open` {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

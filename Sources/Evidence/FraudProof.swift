@@ -34,15 +34,12 @@ public struct FraudProof: Hashable, Sendable {
     guard let kind = a.contradicts(b) else {
       throw InvalidMessage("FraudProof", "an honest peer may have made both statements")
     }
-    let isInOrder =
-      if let (x, y) = a.mark.flatMap({ x in b.mark.map { (x, $0) } }), x.counter != y.counter {
-        x.counter < y.counter
-      } else { a.statement.bytes.lexicographicallyPrecedes(b.statement.bytes) }
-    (first, second) = isInOrder ? (a, b) : (b, a)
+    let isInOrder = a.precedes(b)
+    first = isInOrder ? a : b
+    second = isInOrder ? b : a
     self.kind = kind
-    for (name, part) in [("first", first), ("second", second)] where !verified.check(part.statement, kind: part.kind) {
-      throw InvalidMessage("FraudProof.\(name)", "not signed by \(part.statement.signer.short)…")
-    }
+    try first.check("FraudProof.first", using: &verified)
+    try second.check("FraudProof.second", using: &verified)
   }
 
   /// For a person, one line.
@@ -60,6 +57,20 @@ public struct FraudProof: Hashable, Sendable {
 
   /// Bytes that it takes to keep.
   var size: Int { first.statement.bytes.count + second.statement.bytes.count + 256 }
+}
+
+extension Utterance {
+  /// By the speaker's own counter; where that does not say, by bytes.
+  fileprivate func precedes(_ other: Utterance) -> Bool {
+    if let own = mark?.counter, let others = other.mark?.counter, own != others { return own < others }
+    return statement.bytes.lexicographicallyPrecedes(other.statement.bytes)
+  }
+
+  fileprivate func check(_ field: String, using verified: inout VerifiedDigests) throws(InvalidMessage) {
+    guard verified.check(statement, kind: kind) else {
+      throw InvalidMessage(field, "not signed by \(statement.signer.short)…")
+    }
+  }
 }
 
 extension FraudProof {

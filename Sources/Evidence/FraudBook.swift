@@ -74,13 +74,15 @@ public struct FraudBook: Sendable {
   ) -> [FraudEffect] {
     switch input {
     case .heard(let message):
-      var watch = self.watch
-      let words = message.utterances { watch.meets($0) }
+      // Taken out, not copied: it is large.
+      var watch = FraudWatch()
+      swap(&watch, &self.watch)
+      let words = message.utterances { watch.meets($0) }.filter { isMember($0.statement.signer) }
       let found = words.compactMap { watch.hear($0, using: &verified) }
-      self.watch = watch
+      swap(&watch, &self.watch)
       return found.flatMap { learn($0, wall, isMember, others, &random) }
     case .received(let word, let sender):
-      return word.proofs.flatMap { learn($0, wall, isMember, others, &random) } + onKnown(word, sender)
+      return word.proofs.flatMap { learn($0, wall, isMember, others, &random) } + onKnown(word, sender, isMember)
     case .meets(let other): return records.isEmpty ? [] : [.send(FraudWord(known: told), to: other)]
     case .housekeeping:
       let old = records.values.filter { $0.until < wall }.map(\.proof.culprit)
@@ -96,22 +98,45 @@ public struct FraudBook: Sendable {
     _ random: inout SeededRandom
   ) -> [FraudEffect] {
     let culprit = proof.culprit
-    guard records[culprit] == nil, culprit == node || isMember(culprit), records.count < Limits.frauds,
-      bytes + proof.size <= Limits.fraudBytes
+    guard records[culprit] == nil, culprit == node || isMember(culprit),
+      let leaving = leaving(for: proof, isMember)
     else { return [] }
+    for culprit in leaving { forget(culprit) }
     let record = FraudRecord(proof, since: wall)
     keep(record)
     let others = others()
     let audience = random.permuted(others).prefix(FraudBook.fanOut(others.count))
-    return [.persist(record), .convicted(proof)] + audience.map { .send(FraudWord(proofs: [proof]), to: $0) }
+    return leaving.flatMap { [.forget($0), .released($0)] } + [.persist(record), .convicted(proof)]
+      + audience.map { .send(FraudWord(proofs: [proof]), to: $0) }
+  }
+
+  /// Whose proofs go so that this one has room: of those who are members no more, then larger ones, the largest first. Nil where all
+  /// that would go is worth as much: whoever makes up liars, with large proofs, does not keep out those against real ones.
+  private func leaving(for proof: FraudProof, _ isMember: (NodeID) -> Bool) -> [NodeID]? {
+    var (count, size) = (records.count, bytes)
+    func isFull() -> Bool { count >= Limits.frauds || size + proof.size > Limits.fraudBytes }
+    guard isFull() else { return [] }
+    let order = records.values.enumerated().map { (place: $0, record: $1, isMember: isMember($1.proof.culprit)) }
+      .filter { !$0.isMember || $0.record.proof.size > proof.size }
+      .sorted {
+        ($0.isMember ? 1 : 0, -$0.record.proof.size, $0.place) < ($1.isMember ? 1 : 0, -$1.record.proof.size, $1.place)
+      }
+    var leaving: [NodeID] = []
+    for (_, record, _) in order {
+      leaving.append(record.proof.culprit)
+      (count, size) = (count - 1, size - record.proof.size)
+      if !isFull() { return leaving }
+    }
+    return nil
   }
 
   /// ln N + 3, by halves of the binary logarithm: 0.69 of it is enough, 1 is safe.
   static func fanOut(_ members: Int) -> Int { 3 + (Int.bitWidth - max(members, 1).leadingZeroBitCount) }
 
   /// What the other lacks it gets; what it has and this peer lacks it is asked for, by showing what is known here.
-  private func onKnown(_ word: FraudWord, _ sender: NodeID) -> [FraudEffect] {
-    guard !word.known.isEmpty || word.isAnswer else { return [] }
+  private func onKnown(_ word: FraudWord, _ sender: NodeID, _ isMember: (NodeID) -> Bool) -> [FraudEffect] {
+    // An answer that asks for something shows at least who asks.
+    guard !word.known.isEmpty else { return [] }
     let theirs = Set(word.known)
     var answer = FraudWord(isAnswer: true)
     var size = 0
@@ -120,7 +145,9 @@ public struct FraudBook: Sendable {
       answer.proofs.append(record.proof)
       size += record.proof.size
     }
-    if !word.isAnswer, word.known.contains(where: { records[$0] == nil }) { answer.known = told + [node] }
+    if !word.isAnswer, word.known.contains(where: { records[$0] == nil && ($0 == node || isMember($0)) }) {
+      answer.known = told + [node]
+    }
     return answer.proofs.isEmpty && answer.known.isEmpty ? [] : [.send(answer, to: sender)]
   }
 
@@ -168,6 +195,8 @@ extension Limits {
   public static let fraudsTold = 16
   /// … and about how many bytes of them.
   public static let fraudBytesTold = 1 << 20
+  /// A vote or acknowledgement is shorter: two hashes, two IDs, some numbers.
+  public static let utteranceBytes = 4_096
   /// Requests whose statements are remembered to notice contradictions, the newest.
   public static let watchedRequests = 512
   /// Statements of one peer in one request's election that are remembered: some terms' votes and words.

@@ -115,7 +115,8 @@ public struct FraudRecord: Hashable, Sendable {
     let wire = try WireFraudRecord(parsing: bytes)
     var verified = VerifiedDigests(capacity: 4)
     self.init(
-      try FraudProof(validating: wire.proof, using: &verified), since: WallTime(milliseconds: wire.sinceMs))
+      try FraudProof(validating: wire.proof, using: &verified),
+      since: try Field.wall(wire.sinceMs, "FraudRecord.since_ms"))
   }
 
   /// For the store.

@@ -21,6 +21,8 @@ struct FraudWatch: Sendable {
 
   /// Takes in what was said; a proof when it contradicts what was said before.
   mutating func hear(_ word: Utterance, using verified: inout VerifiedDigests) -> FraudProof? {
+    // Whatever else its bytes hold, nobody signs so much to vote.
+    guard word.isVersion || word.statement.bytes.count <= Limits.utteranceBytes else { return nil }
     var said = requests[word.request]?[word.statement.signer] ?? []
     guard !said.contains(where: { $0.statement.bytes == word.statement.bytes }) else { return nil }
     for index in said.indices.reversed() where said[index].contradicts(word) != nil {
@@ -36,7 +38,7 @@ struct FraudWatch: Sendable {
     if versions.count > 1 { bytes -= said.remove(at: versions[0]).size }
     if said.count > Limits.watchedStatements { bytes -= said.removeFirst().size }
     requests[word.request, default: [:]][word.statement.signer] = said
-    while requests.count > Limits.watchedRequests || bytes > Limits.watchedBytes, requests.count > 1 {
+    while requests.count > Limits.watchedRequests || bytes > Limits.watchedBytes {
       bytes -= requests.removeFirst().value.values.reduce(0) { $0 + $1.reduce(0) { $0 + $1.size } }
     }
     return nil

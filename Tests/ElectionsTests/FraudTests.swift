@@ -98,6 +98,65 @@ import Wire
     #expect(verified.verifications <= 4)
   }
 
+  @Test("one request's statements alone are bounded too, and a voter's padding is not kept")
+  func padded() throws {
+    var (watch, verified) = (FraudWatch(), VerifiedDigests())
+    let signers = (0..<40 as Range<UInt8>).map { KeyPair(seed: Digest.of([$0, 8], kind: "test")) }
+    let state = [UInt8](repeating: 1, count: 255 << 10)
+    func say(_ number: UInt8, by signer: KeyPair) -> FraudProof? {
+      let snapshot = Snapshot(
+        request: Self.request, term: Term(1), sequence: 1, version: 1, label: "running", state: state + [number],
+        claims: [])
+      return watch.hear(Utterance(Signed(snapshot, by: signer)), using: &verified)
+    }
+    for signer in signers { #expect(say(1, by: signer) == nil) }
+    // Forty of them are more than the memory holds: the first was forgotten with the whole request, the last not.
+    #expect(say(2, by: signers[0]) == nil)
+    #expect(say(2, by: signers[39])?.kind == .twoVersions)
+    // A vote is as long as it is.
+    let vote = Self.vote(1, counter: 4).statement
+    // Field 100, which nobody reads.
+    let padding: [UInt8] = [0xA2, 0x06, 0xC0, 0x3E] + [UInt8](repeating: 0, count: 8_000)
+    let padded = SignedEnvelope(
+      bytes: vote.bytes + padding, signer: Self.liar.id,
+      signature: Self.liar.sign(vote.bytes + padding, kind: Vote.kind))
+    #expect(watch.hear(try Utterance(Vote.kind, padded), using: &verified) == nil)
+    #expect(watch.hear(Self.vote(1, 1, counter: 5), using: &verified) == nil, "the padded one was not kept")
+    #expect(watch.hear(Self.vote(1, 0, counter: 4), using: &verified)?.kind == .twoVotes)
+  }
+
+  @Test("a full book makes room for a smaller proof, and for a member's where a culprit has left; never for a larger")
+  func full() throws {
+    var book = FraudBook(node: Self.candidates[0])
+    var (random, verified) = (SeededRandom(seed: 1), VerifiedDigests())
+    let wall = WallTime(milliseconds: 1_000)
+    func version(_ signer: KeyPair, _ size: Int, _ state: UInt8) -> Utterance {
+      Utterance(
+        Signed(
+          Snapshot(
+            request: Self.request, term: Term(1), sequence: 1, version: 1, label: "running",
+            state: [UInt8](repeating: state, count: size), claims: []), by: signer))
+    }
+    func learn(_ signer: KeyPair, size: Int, without gone: NodeID? = nil) throws -> [FraudEffect] {
+      let proof = try #require(Self.prove(version(signer, size, 1), version(signer, size, 2)))
+      return book.handle(
+        .received(FraudWord(proofs: [proof]), from: Self.candidates[1]), wall: wall, isMember: { $0 != gone },
+        others: { [] }, using: &random, &verified)
+    }
+    let liars = (0..<60 as Range<UInt8>).map { KeyPair(seed: Digest.of([$0, 8], kind: "test")) }
+    let large = 250 << 10
+    var kept = 0
+    while !(try learn(liars[kept], size: large)).isEmpty { kept += 1 }
+    #expect(kept == Limits.fraudBytes / (2 * large + 1_000))
+    #expect(book[liars[kept].id] == nil, "as large as those that are there")
+    let small = try learn(Self.liar, size: large - 4_000)
+    #expect(small.contains(.forget(liars[0].id)) && book[Self.liar.id] != nil && book[liars[0].id] == nil)
+    #expect(try learn(liars[0], size: large) == [])
+    let another = try learn(liars[kept], size: large, without: liars[5].id)
+    #expect(another.first == .forget(liars[5].id) && book[liars[kept].id] != nil)
+    #expect(book.ignored.count == kept)
+  }
+
   // MARK: - How it spreads
 
   @Test("a proof reaches every member, is told on once by each, and is kept, as one a culprit")
@@ -142,7 +201,8 @@ import Wire
     let shown = hand(&books[0], .meets(nodes[3]))
     let asked = hand(&late, .received(try #require(shown.first), from: nodes[0]))
     let given = hand(&books[0], .received(try #require(asked.first), from: nodes[3]))
-    _ = hand(&late, .received(try #require(given.first), from: nodes[0]))
+    let rest = hand(&late, .received(try #require(given.first), from: nodes[0]))
+    #expect(rest == [], "and there it ends")
     #expect(late[Self.liar.id]?.proof == proof)
     // A stranger's fraud concerns nobody.
     var strict = FraudBook(node: nodes[4])

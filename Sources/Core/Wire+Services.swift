@@ -25,7 +25,7 @@ public struct SourceStatement: Statement {
     let wire = try WireSourceStatement(parsing: bytes)
     path = try Field.text(wire.path, "SourceStatement.path")
     source = try SourceDescription(validating: wire.source)
-    wall = WallTime(milliseconds: wire.wallMs)
+    wall = try Field.wall(wire.wallMs, "SourceStatement.wall_ms")
   }
 
   /// The bytes that are signed.
@@ -97,7 +97,7 @@ public struct EndWish: Statement {
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireEndWish(parsing: bytes)
     request = RequestID(try Field.bytes32(wire.request, "EndWish.request"))
-    wall = WallTime(milliseconds: wire.wallMs)
+    wall = try Field.wall(wire.wallMs, "EndWish.wall_ms")
   }
 
   /// The bytes that are signed.

@@ -210,7 +210,7 @@ struct Bearing {
         throw InvalidMessage("ReportPart.node", "is not the signer")
       }
       guard case .pulse(let pulse) = wire.content else { throw InvalidMessage("ReportPart.content", "is no pulse") }
-      wall = WallTime(milliseconds: wire.wallMs)
+      wall = try Field.wall(wire.wallMs, "ReportPart.wall_ms")
       coordinate = try Coordinate(validating: pulse.place, "Pulse.place")
       let shares = [pulse.ownCpu, pulse.machineCpu, pulse.cpuPressure, pulse.deadlineMisses]
       for share in shares { _ = try Field.number(share, "Pulse", in: 0...1_000) }

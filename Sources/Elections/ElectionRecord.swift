@@ -46,7 +46,9 @@ public enum ElectionRecord: Hashable, Sendable {
     case "generation":
       let wire = try WireGenerationRecord(parsing: value)
       self = .generation(
-        StoreGeneration(number: wire.number, bornAfterLoss: wire.hasBornMs ? WallTime(milliseconds: wire.bornMs) : nil))
+        StoreGeneration(
+          number: wire.number,
+          bornAfterLoss: wire.hasBornMs ? try Field.wall(wire.bornMs, "GenerationRecord.born_ms") : nil))
     case "counters": self = .counters(below: try WireCounterRecord(parsing: value).reserved)
     default:
       guard key.hasPrefix("ballot/") else {

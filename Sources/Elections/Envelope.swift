@@ -65,7 +65,8 @@ public struct Envelope: Statement {
       document: Array(wire.document), counter: wire.counter,
       source: SourceKey(try Field.bytes32(wire.source, "Envelope.source")),
       electorate: electorate, portal: try Field.node(wire.portal, "Envelope.portal"),
-      issued: WallTime(milliseconds: wire.issuedMs), notAfter: WallTime(milliseconds: wire.notAfterMs),
+      issued: try Field.wall(wire.issuedMs, "Envelope.issued"),
+      notAfter: try Field.wall(wire.notAfterMs, "Envelope.not_after"),
       order: try Envelope.order(wire, electorate), contest: try Envelope.contest(wire))
   }
 

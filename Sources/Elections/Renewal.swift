@@ -33,7 +33,8 @@ public struct Renewal: Statement {
     }
     self.init(
       request: RequestID(try Field.bytes32(wire.request, "Renewal.request")),
-      issued: WallTime(milliseconds: wire.issuedMs), notAfter: WallTime(milliseconds: wire.notAfterMs))
+      issued: try Field.wall(wire.issuedMs, "Renewal.issued"),
+      notAfter: try Field.wall(wire.notAfterMs, "Renewal.not_after"))
   }
 
   /// The bytes to sign.

@@ -16,7 +16,7 @@ extension ElectionMessage {
     case .call(let call):
       self = .call(
         try Signed(signed: call.envelope, "ElectionCall.envelope", using: &verified),
-        wall: WallTime(milliseconds: call.wallMs),
+        wall: try Field.wall(call.wallMs, "ElectionCall.wall_ms"),
         evidence: try evidence(call.orderEvidence, "ElectionCall.order_evidence"))
     case .vote(let cast):
       self = .vote(
@@ -158,7 +158,7 @@ extension ElectionRefusal {
     case "staleTerm": self = .staleTerm(promised: try Term(validating: wire.term, "ElectionRefusal.term"))
     case "electing": self = .electing(try Term(validating: wire.term, "ElectionRefusal.term"))
     case "expired": self = .expired
-    case "clockSkew": self = .clockSkew(WallTime(milliseconds: wire.wallMs))
+    case "clockSkew": self = .clockSkew(try Field.wall(wire.wallMs, "ElectionRefusal.wall_ms"))
     case "ended": self = .ended
     case "lostStore": self = .lostStore
     case "busy": self = .busy

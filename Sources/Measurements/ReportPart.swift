@@ -64,7 +64,7 @@ public struct ReportPart: Statement {
     let wire = try WireReportPart(parsing: bytes)
     node = try Field.node(wire.node, "ReportPart.node")
     sequence = wire.sequence
-    wall = WallTime(milliseconds: wire.wallMs)
+    wall = try Field.wall(wire.wallMs, "ReportPart.wall_ms")
     switch wire.content {
     case .pulse(let pulse): content = .pulse(try Pulse(validating: pulse))
     case .offer(let offer):

@@ -36,7 +36,7 @@ public struct ClaimStatement: Statement {
     self.init(
       request: RequestID(try Field.bytes32(wire.request, "ClaimStatement.request")), strategy: strategy,
       term: try Field.number(wire.term, "ClaimStatement.term", in: 1...1 << 30),
-      wall: WallTime(milliseconds: wire.wallMs))
+      wall: try Field.wall(wire.wallMs, "ClaimStatement.wall_ms"))
   }
 
   /// The bytes to sign.

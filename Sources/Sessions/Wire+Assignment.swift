@@ -32,7 +32,7 @@ extension Assignment {
       request: RequestID(try Field.bytes32(wire.request, "Assignment.request")), term: term,
       mandate: try Field.bytes32(wire.mandate, "Assignment.mandate"),
       node: try Field.node(wire.node, "Assignment.node"), version: wire.version, ordinal: wire.ordinal, work: work,
-      inputs: inputs, expires: WallTime(milliseconds: wire.expiresMs),
+      inputs: inputs, expires: try Field.wall(wire.expiresMs, "Assignment.expires"),
       latency: try Field.number(wire.latencyMs, "Assignment.latency_ms", in: 0...3_600_000),
       standbys: try Provider.list(wire.standbys, "Assignment.standbys"))
   }

@@ -56,4 +56,27 @@ struct BaseTests {
     #expect(later - .nanoseconds(1) < later)
     #expect(WallTime(milliseconds: 10) + .seconds(1) == WallTime(milliseconds: 1_010))
   }
+
+  @Test("times that another peer makes up stop nobody: what would overflow is the nearest that fits")
+  func farTimes() {
+    for far in [Int64.min, -1, 0, 1 << 48, .max - 1, .max] {
+      let wall = WallTime(milliseconds: far)
+      for near in [
+        WallTime(milliseconds: 1_764_000_000_000), WallTime(milliseconds: .min), WallTime(milliseconds: .max),
+      ] {
+        #expect((near - wall).nanoseconds == 0 || (near - wall > .zero) == (near > wall))
+        #expect(
+          (wall + (near - wall) > wall) == (near > wall) || near.milliseconds == wall.milliseconds || abs(far) > 1 << 48
+        )
+      }
+      #expect(wall + .seconds(3_600) >= wall)
+      let moment = Instant(nanoseconds: far)
+      #expect(moment + .seconds(1) >= moment && moment - .seconds(1) <= moment)
+      #expect((Instant.zero - moment).nanoseconds <= 0 || far < 0)
+    }
+    #expect(Duration.milliseconds(Int64.max).nanoseconds == .max)
+    #expect(Duration.fromSeconds(.infinity).nanoseconds == .max)
+    #expect(Duration.fromSeconds(-1e300).nanoseconds == .min)
+    #expect(Duration.fromSeconds(.nan) == .zero)
+  }
 }

@@ -9,8 +9,7 @@ import Wire
 extension Assignment {
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireAssignment(parsing: bytes)
-    let term = Term(wire.term)
-    guard term.number > 0 else { throw InvalidMessage("Assignment.term", "0, which is before any vote") }
+    let term = try Term(sessions: wire.term, "Assignment.term")
     var inputs: [InputAssignment] = []
     for input in try Field.list(wire.inputs, "Assignment.inputs", limit: 16) {
       inputs.append(try InputAssignment(validating: input, "Assignment.inputs"))
@@ -31,7 +30,8 @@ extension Assignment {
     self.init(
       request: RequestID(try Field.bytes32(wire.request, "Assignment.request")), term: term,
       mandate: try Field.bytes32(wire.mandate, "Assignment.mandate"),
-      node: try Field.node(wire.node, "Assignment.node"), version: wire.version, ordinal: wire.ordinal, work: work,
+      node: try Field.node(wire.node, "Assignment.node"), version: try Field.step(wire.version, "Assignment.version"),
+      ordinal: try Field.step(wire.ordinal, "Assignment.ordinal"), work: work,
       inputs: inputs, expires: try Field.wall(wire.expiresMs, "Assignment.expires"),
       latency: try Field.number(wire.latencyMs, "Assignment.latency_ms", in: 0...3_600_000),
       standbys: try Provider.list(wire.standbys, "Assignment.standbys"))

@@ -17,7 +17,7 @@ extension RecordedService {
       guard ordinals.insert(ordinal).inserted else {
         throw InvalidMessage("ServiceSnapshot.ordinal", "\(ordinal) stands twice")
       }
-      return ordinal
+      return try Field.step(ordinal, "ServiceSnapshot.ordinal")
     }
     var groups: [ServiceGroup] = []
     for group in try Field.list(wire.groups, "ServiceSnapshot.groups", limit: Limits.workItems) {
@@ -39,11 +39,12 @@ extension RecordedService {
       ended.append(try Field.text(output, "ServiceSnapshot.ended_outputs", limit: 64))
     }
     self.init(
-      phase: phase, version: wire.version,
+      phase: phase, version: try Field.step(wire.version, "ServiceSnapshot.version"),
       plan: ServicePlan(
         groups: groups, deliveries: deliveries,
         showing: Int(try Field.number(wire.showing, "ServiceSnapshot.showing", in: 0...65_535))),
-      endedOutputs: ended, problem: try Field.text(wire.problem, "ServiceSnapshot.problem"), repairs: wire.repairs)
+      endedOutputs: ended, problem: try Field.text(wire.problem, "ServiceSnapshot.problem"),
+      repairs: try Field.step(wire.repairs, "ServiceSnapshot.repairs"))
   }
 
   /// For a snapshot.
@@ -80,7 +81,7 @@ extension ServiceGroup {
       standbys.append(try Field.node(node, "ServiceGroup.standbys"))
     }
     self.init(
-      ordinal: wire.ordinal, kind: kind, node: try Field.node(wire.node, "ServiceGroup.node"), standbys: standbys,
+      ordinal: try Field.step(wire.ordinal, "ServiceGroup.ordinal"), kind: kind, node: try Field.node(wire.node, "ServiceGroup.node"), standbys: standbys,
       demand: try Demand(validating: wire.demand, "ServiceGroup.demand"), isPinned: wire.pinned)
     for format in try Field.list(wire.formats, "ServiceGroup.formats", limit: Limits.upstreams) {
       guard let mezzanine = Mezzanine(rawValue: format.mezzanine) else {

@@ -155,7 +155,10 @@ extension Node {
     let document = ClientCall(
       request: submission.request.canonicalBytes, source: source,
       client: submission.place ?? members.estimator.coordinate, clientExtra: submission.extra)
-    guard let electorate = memberView.electorate(for: source.body.source.key) else { return }
+    guard let electorate = memberView.electorate(for: source.body.source.key) else {
+      portal.resolving[token] = submission
+      return giveUp(token, .election("no member may elect: this peer is alone, and ignored for fraud"))
+    }
     submission.source = source
     portal.counter += 1
     let envelope = Envelope(

@@ -1,6 +1,5 @@
 import Base
 import Elections
-import Evidence
 import Foundation
 import Identity
 import Sessions
@@ -9,6 +8,7 @@ import Vocabulary
 import Wire
 
 @testable import Core
+@testable import Evidence
 
 /// Elections that can be trusted, in whole peers: what happens to liars, to portals that do not know everybody, to requests that last.
 @Suite("Trust")
@@ -81,6 +81,35 @@ struct TrustTests {
     scene.journey.world.crash(witness)
     scene.journey.world.restart(witness, through: Talk.sharedBy)
     #expect(scene.journey.world.peers[witness].node.memberView.ignores(scene.culprit))
+  }
+
+  @Test("a peer that is alone and ignored for fraud itself tells its client so") func aloneAndIgnored() throws {
+    var journey = try Journey(seed: 2)
+    let peer = journey.world.peers[Talk.sharedBy]
+    let others = journey.world.peers.indices.filter { $0 != Talk.sharedBy }
+    let candidates = others.map { journey.world.peers[$0].node.id }
+    for number in others { journey.world.crash(number) }
+    journey.world.run(for: .seconds(40))
+    let votes = (0..<2).map { number in
+      Vote(
+        request: RequestID(.zero), term: Term(1), candidate: candidates[number], newest: nil,
+        counter: UInt64(number + 1),
+        generation: 7)
+    }.map { Utterance(Signed($0, by: peer.keys)) }
+    var verified = VerifiedDigests()
+    let proof = try FraudProof(votes[0], votes[1], using: &verified)
+    let word = FraudWord(proofs: [proof])
+    journey.world.inject(.link(.with { $0.fraud = word.wire }, from: candidates[0]), at: Talk.sharedBy)
+    #expect(journey.world.peers[Talk.sharedBy].node.fraudProofs.count == 1)
+    let document = try Talk.request(from: peer.node.id)
+    let token = journey.world.ask(Talk.sharedBy, .submit(document, idempotencyKey: "k", place: nil, extra: 0))
+    let isAnswered = journey.world.run(atMost: .seconds(10)) { $0.answers[token] != nil }
+    #expect(isAnswered)
+    guard case .refused(.election(let reason)) = journey.world.answers[token] else {
+      Issue.record("the portal answered \(String(describing: journey.world.answers[token]))")
+      return
+    }
+    #expect(reason.contains("no member may elect"))
   }
 
   @Test("(canary) one vote less, and there is nothing to prove")

@@ -9,6 +9,19 @@ FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--autoplay-policy=n
          '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE 127.0.0.2 , EXCLUDE 127.0.0.3']
 
 
+def page_shows(peer, text):
+    """The peer's page comes to show the text, where there is a browser."""
+    if CHROMIUM is None:
+        return
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        page.goto(peer.url + '/')
+        wait_for(lambda: text in page.inner_text('body'), 20, f'the page shows “{text}”')
+        browser.close()
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason='no chromium')
 @pytest.mark.parametrize('delivery, codec', [('webm', 'vp8'), ('mp4', 'h264')])
 def test_the_browser_plays_what_a_peer_delivers(five, delivery, codec):

@@ -2,6 +2,7 @@
 import base64, contextlib, shutil, sqlite3, subprocess, time
 
 from overlay import MILLRACE, wait_for
+from test_page import page_shows
 
 REQUEST = 'source: millrace://{node}/long.mkv\nvideo: {{codec: vp8, size: 160x90}}\naudio: none\ncaptions: none\ndelivery: webm\n'
 
@@ -90,6 +91,7 @@ def test_two_votes_of_a_member_are_known_to_everybody_and_it_elects_nobody_any_m
     shown = subprocess.run([MILLRACE, 'status', '--peer', portal.url], capture_output=True, text=True).stdout
     assert 'fraud:' in shown and 'cast two votes for term 1' in shown, shown
     assert 'millrace_fraud_proofs 1' in portal.get('/metrics')
+    page_shows(overlay['alpha'], 'cast two votes for term 1')
     # A service of now has an electorate without it.
     answer = portal.request('POST', '/v1/services', REQUEST.format(node=overlay['alpha'].id), timeout=60)
     election = portal.get(f'/v1/elections/{answer["id"]}')

@@ -14,7 +14,7 @@ export function showFacts(overlay, services) {
 }
 
 export function showWarnings(overlay, services) {
-  const texts = [...overlay.warnings];
+  const texts = [...overlay.warnings, ...overlay.frauds.map((fraud) => `Proven fraud: ${fraud.summary}`)];
   for (const service of services) for (const text of service.warnings) texts.push(`${short(service.id)}: ${text}`);
   const place = $("warnings");
   if (place.dataset.texts === texts.join("\n")) return;

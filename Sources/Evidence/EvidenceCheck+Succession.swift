@@ -43,7 +43,12 @@ extension EvidenceCheck {
   /// Who elects and stands after all handovers; nil when one does not hold, for then nothing after it can.
   mutating func checkHandovers(_ evidence: ElectionEvidence, _ envelope: Signed<Envelope>) -> Succession? {
     var succession = Succession(envelope)
-    for (index, text) in (evidence.handovers ?? []).prefix(Limits.epochs).enumerated() {
+    let texts = evidence.handovers ?? []
+    guard texts.count <= Limits.epochs else {
+      findings.append(Finding(part: "handovers", problem: "\(texts.count) where at most \(Limits.epochs) are possible"))
+      return nil
+    }
+    for (index, text) in texts.enumerated() {
       let (part, before) = ("handovers[\(index)]", findings.count)
       guard text.epoch == UInt32(index) + 1 else {
         findings.append(Finding(part: part, problem: "epoch \(text.epoch) where \(index + 1) was expected"))

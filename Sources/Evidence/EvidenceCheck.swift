@@ -45,7 +45,7 @@ public struct EvidenceCheck: Hashable, Sendable {
     if evidence.electorate != succession.electorate.members.map(\.description) {
       findings.append(Finding(part: "electorate", problem: "not the one of epoch \(succession.epoch)"))
     }
-    let term = Term(epoch: evidence.term.epoch, evidence.term.number)
+    let term = checkTerm(evidence, succession)
     guard let manager = succession.candidate(in: term) else {
       findings.append(Finding(part: "term", problem: "nobody stands in term \(term)"))
       return
@@ -84,6 +84,24 @@ public struct EvidenceCheck: Hashable, Sendable {
   }
 
   // MARK: The mandate
+
+  /// The term is what the votes say. Where most of those that hold say another, it is the term beside them that was changed, and all else
+  /// is judged by theirs.
+  private mutating func checkTerm(_ evidence: ElectionEvidence, _ succession: Succession) -> Term {
+    let told = Term(epoch: evidence.term.epoch, evidence.term.number)
+    var votes: OrderedDictionary<Term, OrderedSet<NodeID>> = [:]
+    for text in evidence.votes {
+      guard let statement = try? text.parsed("vote"), let vote = try? Signed<Vote>(verifying: statement),
+        vote.body.request == succession.envelope.request, succession.electorate.contains(vote.signer)
+      else { continue }
+      votes[vote.body.term, default: []].append(vote.signer)
+    }
+    guard let most = votes.max(by: { $0.value.count < $1.value.count }), most.key != told,
+      most.value.count > votes[told]?.count ?? 0
+    else { return told }
+    findings.append(Finding(part: "term", problem: "\(told) where the votes are for term \(most.key)"))
+    return most.key
+  }
 
   private mutating func checkVotes(
     _ evidence: ElectionEvidence, _ succession: Succession, _ term: Term, _ manager: NodeID

@@ -1,6 +1,7 @@
 import Base
 import Core
 import Elections
+import Evidence
 import Identity
 import Vocabulary
 import Wire
@@ -78,6 +79,11 @@ struct LyingPeer {
         guard let said = try? ElectionMessage(validating: election, using: &verified) else { return [effect] }
         return twisted(said, to: to, effect, wall: wall)
       case .session(let session) where way == .plansNonsense: return nonsense(session, to: to, effect)
+      case .fraud(let fraud):
+        // Its node sees through it, and is kept from saying so.
+        guard var word = try? FraudWord(validating: fraud, using: &verified) else { return [effect] }
+        word.proofs.removeAll { friends[$0.culprit] != nil }
+        return send(.with { $0.fraud = word.wire }, to: to)
       default: return [effect]
       }
     default: return [effect]

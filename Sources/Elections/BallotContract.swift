@@ -148,6 +148,8 @@ public enum BallotFault: Hashable, Sendable {
   case misdirectedVote
   /// A renewal that is not the client's, or of another request.
   case misdirectedRenewal
+  /// It acknowledges a version, but not the next electorate that the version names: no part of a certificate.
+  case otherSuccessors
   /// A vote names a version that does not come with it, or another one.
   case snapshotMissing
   /// A mandate that does not hold.

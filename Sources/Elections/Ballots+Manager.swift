@@ -215,6 +215,9 @@ extension Ballots {
       return []
     }
     guard tenure.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
+    guard statement.body.successors == proposal.snapshot.body.successors else {
+      return [.rejected(sender, .otherSuccessors)]
+    }
     proposal.answers[sender] = Tenure.Answer(statement: statement, earlier: earlier)
     tenure.proposal = proposal
     tenures[request] = tenure

@@ -12,6 +12,8 @@ extension Ballots {
   /// The client wants more time.
   mutating func onRenewalWish(_ renewal: Signed<Renewal>, _ time: Moment) -> [BallotEffect] {
     let request = renewal.body.request
+    // The portal says it again while no quorum has said that it keeps it.
+    if calls[request]?.renewal == renewal { return repeatRenewal(request) }
     guard let call = calls[request], call.envelope.isRenewed(by: renewal),
       renewal.body.notAfter > call.envelope.notAfter(renewedBy: call.renewal)
     else { return [] }

@@ -61,7 +61,8 @@ public struct Snapshot: Statement {
     self.init(
       request: RequestID(try Field.bytes32(wire.request, "Snapshot.request")),
       term: try Term(validating: wire.term, "Snapshot.term"),
-      sequence: try Field.number(wire.sequence, "Snapshot.sequence", in: 1...1 << 62), version: wire.version,
+      sequence: try Field.number(wire.sequence, "Snapshot.sequence", in: 1...1 << 62),
+      version: try Field.number(wire.version, "Snapshot.version", in: 0...UInt64(UInt32.max)),
       label: try Field.text(wire.label, "Snapshot.label", limit: 64), state: Array(wire.state), claims: claims,
       successors: try Electorate(validating: wire.successors, "Snapshot.successors"))
   }

@@ -1,4 +1,5 @@
 import Base
+import Identity
 import Vocabulary
 
 // Times as they come in.

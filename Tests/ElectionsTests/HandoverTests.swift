@@ -16,9 +16,11 @@ import Wire
   }
 
   /// A service on nine peers of which seven elect, with a version in force; its electors but portal and manager, in order.
-  private func running() throws -> (Overlay, Signed<Envelope>, manager: Int, others: [Int]) {
+  static func running(
+    lifetime: Duration = .seconds(3_600)
+  ) throws -> (Overlay, Signed<Envelope>, manager: Int, others: [Int]) {
     var overlay = Overlay(9, seed: 1)
-    let envelope = overlay.envelope()
+    let envelope = overlay.envelope(lifetime: lifetime)
     overlay.give(0, .call(envelope))
     overlay.run(50)
     let manager = overlay.index(envelope.order[0])
@@ -32,7 +34,7 @@ import Wire
     "two of seven electors are gone: the old quorum hands over, the same manager goes on in the next epoch, and the portal hears of it"
   )
   func handover() throws {
-    var (overlay, envelope, manager, others) = try running()
+    var (overlay, envelope, manager, others) = try Self.running()
     overlay.depart(others[0])
     overlay.run(2_000)
     #expect(elections(overlay).count == 1, "one loss can be borne")
@@ -59,7 +61,7 @@ import Wire
 
   @Test("a service outlives four of its seven electors, manager among them, one after the other")
   func outlives() throws {
-    var (overlay, envelope, manager, others) = try running()
+    var (overlay, envelope, manager, others) = try Self.running()
     for elector in [others[0], others[1], manager, others[2]] {
       overlay.depart(elector)
       overlay.run(6_000)
@@ -74,7 +76,7 @@ import Wire
     "the manager dies while it hands over, at any moment, and comes back: one manager goes on from the same version")
   func dyingManager() throws {
     for moment in [0, 1, 2, 3, 4, 6, 8, 10, 14, 30] as [Int64] {
-      var (overlay, envelope, manager, others) = try running()
+      var (overlay, envelope, manager, others) = try Self.running()
       overlay.depart(others[0])
       overlay.depart(others[1])
       overlay.run(600) { $0.peers[manager].ballots.tenures[envelope.request]?.succession != nil }
@@ -94,7 +96,7 @@ import Wire
 
   @Test("a restarted elector of the new epoch remembers it")
   func restart() throws {
-    var (overlay, envelope, manager, others) = try running()
+    var (overlay, envelope, manager, others) = try Self.running()
     overlay.depart(others[0])
     overlay.depart(others[1])
     overlay.run(2_000)
@@ -109,7 +111,7 @@ import Wire
 
   @Test("the end that is wished for while the epochs change comes in the new one")
   func endDuringHandover() throws {
-    var (overlay, envelope, manager, others) = try running()
+    var (overlay, envelope, manager, others) = try Self.running()
     overlay.depart(others[0])
     overlay.depart(others[1])
     overlay.run(600) { $0.peers[manager].ballots.tenures[envelope.request]?.succession != nil }
@@ -120,7 +122,7 @@ import Wire
 
   @Test("a certificate names its fault: too few, a stranger's, of another version, of another electorate, misplaced")
   func faults() throws {
-    var (overlay, envelope, _, others) = try running()
+    var (overlay, envelope, _, others) = try Self.running()
     overlay.depart(others[0])
     overlay.depart(others[1])
     overlay.run(2_000)
@@ -151,7 +153,7 @@ import Wire
 
   @Test("evidence of a later epoch is complete, and a changed bit in any part of it is named")
   func evidence() throws {
-    var (overlay, envelope, manager, others) = try running()
+    var (overlay, envelope, manager, others) = try Self.running()
     overlay.depart(others[0])
     overlay.depart(others[1])
     overlay.run(2_000)

@@ -142,4 +142,23 @@ import Vocabulary
     #expect(restored.kept == (live: 0, tombstones: 3))
     for case .ballot(let record) in records { #expect(record.accepted == nil && record.orderEvidence.isEmpty) }
   }
+
+  @Test("a portal that was cut off when it renewed tells the same word again, until a quorum keeps it")
+  func repeated() throws {
+    var (overlay, envelope, manager) = running()
+    #expect(manager != 0)
+    overlay.peers[0].isCutOff = true
+    let word = renewal(overlay, envelope)
+    overlay.give(0, .renew(word))
+    overlay.run(200)
+    overlay.peers[0].isCutOff = false
+    overlay.give(0, .renew(word))
+    overlay.run(100)
+    let kept = BallotEffect.renewalKept(envelope.request, until: word.body.notAfter)
+    #expect(effects(overlay) { $0 == kept } == [0])
+    #expect(overlay.peers.allSatisfy { $0.ballots.notAfter(of: envelope.request) == word.body.notAfter })
+    overlay.give(0, .renew(word))
+    overlay.run(100)
+    #expect(effects(overlay) { $0 == kept } == [0], "it is told once")
+  }
 }

@@ -39,7 +39,7 @@ struct SwarmCommand: AsyncParsableCommand {
     }
     progress.end()
     Print.line(
-      "\(result.runs) scenarios, \(Int(result.simulated)) s simulated, \(result.happenings) happenings, \(result.failures.count) failed"
+      "\(result.runs) scenarios, \(result.runsWithLiars) of them with liars, \(Int(result.simulated)) s simulated, \(result.happenings) happenings, \(result.failures.count) failed"
     )
     for (end, count) in result.ends.sorted(by: { $0.value > $1.value }) { Print.line("  \(count) requests: \(end)") }
     if !result.failures.isEmpty { throw ExitCode(1) }

@@ -33,6 +33,9 @@ public struct Liar: Codable, Hashable, Sendable {
     case misreports
     /// As a manager it asks nodes for components that they do not offer, for more than there is, and without a mandate.
     case plansNonsense
+
+    /// Whether it lies about requests that come in through it.
+    var isPortals: Bool { self == .grinds || self == .namesFriends || self == .sendsTwoEnvelopes }
   }
 }
 

@@ -1,13 +1,22 @@
 import Base
 
 /// Random scenarios, one a seed: small overlays, because few nodes in much trouble find more than many in little; several requests, some
-/// equal; and trouble aimed at whoever matters at the moment: managers just elected, electors, the middle of a chain.
+/// equal; trouble aimed at whoever matters at the moment: managers just elected, electors, the middle of a chain; and some with liars.
 public enum ScenarioMaker {
+  /// When the first client may ask, in seconds.
+  private static let begin = 4.0
+
   /// The scenario of a seed.
   public static func scenario(seed: UInt64) -> Scenario {
+    var scenario = honest(seed: seed)
+    addLiars(to: &scenario)
+    return scenario
+  }
+
+  /// The same without its liars.
+  static func honest(seed: UInt64) -> Scenario {
     var random = SeededRandom(seed: seed &* 0x9E37_79B9 &+ 17)
     let size = 4 + random.index(below: 4)
-    let begin = 4.0
     let healsAt = begin + 14 + random.fraction() * 10
     var scenario = Scenario(
       seed: seed, nodes: machines(size, using: &random), healsAt: healsAt, endsAt: healsAt + 90)
@@ -25,34 +34,32 @@ public enum ScenarioMaker {
         scenario.nodes[source.node].components = offered + reader.filter { !offered.contains($0) }
       }
     }
-    scenario.requests = requests(scenario, from: begin, using: &random)
-    scenario.faults = faults(scenario, from: begin, using: &random)
+    scenario.requests = requests(scenario, using: &random)
+    scenario.faults = faults(scenario, using: &random)
     return scenario
   }
 
-  /// The scenario of a seed with liars among its machines: f of an electorate of all that take part, at most, and none of them loses its store
-  /// besides, since electors that have forgotten are as good as silent. Portals that lie ask on their own.
-  public static func scenario(withLiars seed: UInt64) -> Scenario {
-    var random = SeededRandom(seed: seed &* 0x85EB_CA6B &+ 3)
-    var scenario = self.scenario(seed: seed)
+  /// Of so many scenarios some machines lie. Whether, which and how is drawn from a stream of chance of its own, so that all else in a seed's
+  /// scenario is what it would be without them.
+  static let liarShare = 0.3
+
+  /// As many as f of an electorate of all machines lie where there are such, none of them a source's or an honest request's portal, whose requests it could spoil. Portals
+  /// that lie ask on their own, after all others.
+  private static func addLiars(to scenario: inout Scenario) {
+    var random = SeededRandom(seed: scenario.seed &* 0x85EB_CA6B &+ 3)
+    guard random.fraction() < liarShare else { return }
     let size = scenario.nodes.count
-    let asked = Set(scenario.requests.map(\.portal) + scenario.sources.map(\.node))
+    let needed = Set(scenario.requests.map(\.portal) + scenario.sources.map(\.node))
     let most = (size - 1) / 3
-    for number in random.permuted(0..<size) where scenario.liars.count < most && !asked.contains(number) {
+    for number in random.permuted(0..<size) where scenario.liars.count < most && !needed.contains(number) {
       let way = Liar.Way.allCases[random.index(below: Liar.Way.allCases.count)]
       scenario.liars.append(Liar(node: number, way))
-      if [.grinds, .namesFriends, .sendsTwoEnvelopes].contains(way) {
-        let source = random.index(below: scenario.sources.count)
-        scenario.requests.append(
-          Scenario.Ask(at: 5 + random.fraction() * 6, portal: number, source: source, variant: 5))
-      }
+      guard way.isPortals else { continue }
+      scenario.requests.append(
+        Scenario.Ask(
+          at: begin + 1 + random.fraction() * 6, portal: number, source: random.index(below: scenario.sources.count),
+          variant: 5))
     }
-    for index in scenario.faults.indices {
-      if case .crash(let target, losesStore: true, let silent) = scenario.faults[index].kind {
-        scenario.faults[index].kind = .crash(target, losesStore: false, silent: silent)
-      }
-    }
-    return scenario
   }
 
   private static func machines(_ size: Int, using random: inout SeededRandom) -> [Scenario.Machine] {
@@ -97,9 +104,7 @@ public enum ScenarioMaker {
     return weather
   }
 
-  private static func requests(
-    _ scenario: Scenario, from begin: Double, using random: inout SeededRandom
-  ) -> [Scenario.Ask] {
+  private static func requests(_ scenario: Scenario, using random: inout SeededRandom) -> [Scenario.Ask] {
     let count = 1 + random.index(below: 4)
     var asks: [Scenario.Ask] = []
     for _ in 0..<count {
@@ -120,9 +125,7 @@ public enum ScenarioMaker {
 
   // MARK: - Trouble
 
-  private static func faults(
-    _ scenario: Scenario, from begin: Double, using random: inout SeededRandom
-  ) -> [Fault] {
+  private static func faults(_ scenario: Scenario, using random: inout SeededRandom) -> [Fault] {
     let count = 1 + random.index(below: 7)
     let room = scenario.healsAt - begin
     let single = (0..<count).map { _ in

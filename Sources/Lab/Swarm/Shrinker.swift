@@ -6,6 +6,8 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
   case dropFault(Int)
   /// Without the request of this number.
   case dropRequest(Int)
+  /// Without the liar of this number and what is asked through it: its machine is honest.
+  case dropLiar(Int)
   /// The fault of this number lasts half as long.
   case halveFault(Int)
   /// Sources half as long.
@@ -22,6 +24,7 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .dropFault(let number): "f\(number)"
     case .dropRequest(let number): "r\(number)"
+    case .dropLiar(let number): "l\(number)"
     case .halveFault(let number): "h\(number)"
     case .halveSources: "s"
     case .dropNode: "n"
@@ -36,6 +39,7 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     switch (text.first, number) {
     case ("f", let number?): self = .dropFault(number)
     case ("r", let number?): self = .dropRequest(number)
+    case ("l", let number?): self = .dropLiar(number)
     case ("h", let number?): self = .halveFault(number)
     case ("s", nil): self = .halveSources
     case ("n", nil): self = .dropNode
@@ -54,13 +58,10 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
       shorter.faults.remove(at: number)
     case .dropRequest(let number):
       guard scenario.requests.count > 1, scenario.requests.indices.contains(number) else { return nil }
-      shorter.requests.remove(at: number)
-      for index in shorter.faults.indices {
-        shorter.faults[index].kind.forget(request: number)
-        if let trigger = shorter.faults[index].trigger {
-          shorter.faults[index].trigger?.request = Fault.Target.shifted(trigger.request, without: number)
-        }
-      }
+      shorter.drop(request: number)
+    case .dropLiar(let number):
+      guard scenario.liars.indices.contains(number) else { return nil }
+      shorter.drop(liar: number)
     case .halveFault(let number):
       guard scenario.faults.indices.contains(number), scenario.faults[number].lasts > 0.2 else { return nil }
       shorter.faults[number].lasts /= 2
@@ -70,6 +71,11 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .dropNode:
       guard scenario.nodes.count > 3 else { return nil }
       let last = scenario.nodes.count - 1
+      if let liar = scenario.liars.firstIndex(where: { $0.node == last }) { shorter.drop(liar: liar) }
+      // What the last did its neighbour does, which must be honest then; and the others bear no more liars than their f.
+      guard !shorter.liars.contains(where: { $0.node == last - 1 }), shorter.liars.count <= (last - 1) / 3 else {
+        return nil
+      }
       shorter.nodes.removeLast()
       // Its offer goes to its neighbour, so that everything is still to be had.
       if let offered = scenario.nodes[last].components, let held = shorter.nodes[last - 1].components {
@@ -92,6 +98,26 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
       for index in shorter.nodes.indices { (shorter.nodes[index].drift, shorter.nodes[index].skew) = (0, 0) }
     }
     return shorter
+  }
+}
+
+extension Scenario {
+  fileprivate mutating func drop(request number: Int) {
+    requests.remove(at: number)
+    for index in faults.indices {
+      faults[index].kind.forget(request: number)
+      if let trigger = faults[index].trigger {
+        faults[index].trigger?.request = Fault.Target.shifted(trigger.request, without: number)
+      }
+    }
+  }
+
+  /// Requests that an honest client asks never come in through a liar: all that do are its own.
+  fileprivate mutating func drop(liar number: Int) {
+    let liar = liars.remove(at: number)
+    for request in requests.indices.reversed() where requests[request].portal == liar.node && liar.way.isPortals {
+      drop(request: request)
+    }
   }
 }
 
@@ -182,7 +208,8 @@ public struct Shrinker {
     while isShorter, left > 0 {
       isShorter = false
       let scenario = best.scenario
-      var steps: [Shortening] = scenario.requests.indices.reversed().map { .dropRequest($0) }
+      var steps: [Shortening] = scenario.liars.indices.reversed().map { .dropLiar($0) }
+      steps += scenario.requests.indices.reversed().map { .dropRequest($0) }
       steps += scenario.faults.indices.reversed().map { .dropFault($0) }
       steps += [.dropNode, .calm, .exactClocks, .halveSources]
       steps += scenario.faults.indices.reversed().map { .halveFault($0) }

@@ -7,8 +7,6 @@ public struct Swarm: Sendable {
   public var seed: UInt64
   /// Scenarios.
   public var runs: Int
-  /// Whether some of the machines lie, as many as an electorate bears. Such scenarios are not shortened: a name says nothing of liars.
-  public var hasLiars = false
   /// Whether failures are shortened.
   public var shrinks = true
   /// Is told each seed before it is played.
@@ -51,6 +49,10 @@ public struct Swarm: Sendable {
     public var happenings: UInt64 = 0
     /// Faults that struck, by kind, in all.
     public var events: [String: Int] = [:]
+    /// Of ``runs`` those in which some machine lied.
+    public var runsWithLiars = 0
+    /// Liars in all, by their way.
+    public var liars: [Liar.Way: Int] = [:]
     /// Nothing yet.
     public init() {}
     /// Takes in another's part.
@@ -62,6 +64,8 @@ public struct Swarm: Sendable {
       simulated += other.simulated
       happenings += other.happenings
       events.merge(other.events, uniquingKeysWith: +)
+      runsWithLiars += other.runsWithLiars
+      liars.merge(other.liars, uniquingKeysWith: +)
     }
   }
 
@@ -70,9 +74,11 @@ public struct Swarm: Sendable {
     var result = Result()
     let name = ReplayName(seed: seed &+ UInt64(number))
     begins(name.seed)
-    let scenario = hasLiars ? ScenarioMaker.scenario(withLiars: name.seed) : name.scenario
+    let scenario = name.scenario
     guard let outcome = outcome(of: scenario) else { return result }
     result.runs = 1
+    for liar in scenario.liars { result.liars[liar.way, default: 0] += 1 }
+    result.runsWithLiars = scenario.liars.isEmpty ? 0 : 1
     result.simulated = outcome.simulated
     result.happenings = outcome.counts.happenings
     result.events = outcome.counts.events
@@ -85,7 +91,7 @@ public struct Swarm: Sendable {
     }
     guard let first = outcome.findings.first else { return result }
     var failure = Failure(name: name, shortest: name, findings: outcome.findings)
-    if shrinks, !hasLiars {
+    if shrinks {
       failure.shortest = Shrinker().shortest(from: name) { scenario in
         self.outcome(of: scenario)?.findings.contains { $0.checker == first.checker } ?? false
       }

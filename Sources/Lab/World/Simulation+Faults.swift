@@ -169,13 +169,13 @@ extension Simulation {
   }
 
   /// Whether it is up to fall at all; and a store may be lost only where the protocol goes on without it: as many as leave every electorate a
-  /// quorum that remembers.
+  /// quorum that remembers, where liars count as if they had forgotten.
   private func mayFall(_ number: Int, losesStore: Bool) -> Bool {
     guard peers[number].isUp else { return false }
     guard losesStore else { return true }
     let electors = min(peers.count, Limits.electors)
     let quorum = (electors + (electors - 1) / 3) / 2 + 1
-    guard storesLost < electors - quorum else { return false }
+    guard storesLost < electors - quorum - lies.count else { return false }
     storesLost += 1
     return true
   }

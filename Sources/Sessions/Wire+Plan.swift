@@ -81,7 +81,8 @@ extension ServiceGroup {
       standbys.append(try Field.node(node, "ServiceGroup.standbys"))
     }
     self.init(
-      ordinal: try Field.step(wire.ordinal, "ServiceGroup.ordinal"), kind: kind, node: try Field.node(wire.node, "ServiceGroup.node"), standbys: standbys,
+      ordinal: try Field.step(wire.ordinal, "ServiceGroup.ordinal"), kind: kind,
+      node: try Field.node(wire.node, "ServiceGroup.node"), standbys: standbys,
       demand: try Demand(validating: wire.demand, "ServiceGroup.demand"), isPinned: wire.pinned)
     for format in try Field.list(wire.formats, "ServiceGroup.formats", limit: Limits.upstreams) {
       guard let mezzanine = Mezzanine(rawValue: format.mezzanine) else {

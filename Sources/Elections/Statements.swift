@@ -201,12 +201,3 @@ extension SnapshotMark {
     }
   }
 }
-
-extension Term {
-  /// Terms that are spoken of start at 1. The bound keeps a liar from exhausting the numbers.
-  init(validating wire: WireTermMark, _ field: String) throws(InvalidMessage) {
-    self.init(
-      epoch: try Field.number(wire.epoch, "\(field).epoch", in: 0...1 << 20),
-      try Field.number(wire.number, "\(field).number", in: 1...1 << 30))
-  }
-}

@@ -9,7 +9,7 @@ import Wire
 extension Assignment {
   public init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireAssignment(parsing: bytes)
-    let term = try Term(sessions: wire.term, "Assignment.term")
+    let term = try Term(validating: wire.term, "Assignment.term")
     var inputs: [InputAssignment] = []
     for input in try Field.list(wire.inputs, "Assignment.inputs", limit: 16) {
       inputs.append(try InputAssignment(validating: input, "Assignment.inputs"))

@@ -54,22 +54,7 @@ extension PlanMark {
   init(_ request: Data, _ term: WireTermMark, _ version: UInt32, _ message: String) throws(InvalidMessage) {
     self.init(
       request: RequestID(try Field.bytes32(request, "\(message).request")),
-      term: try Term(sessions: term, "\(message).term"), version: try Field.step(version, "\(message).version"))
-  }
-}
-
-extension Term {
-  /// A manager's term: from 1, and with room for those that follow.
-  init(sessions wire: WireTermMark, _ field: String) throws(InvalidMessage) {
-    guard wire.number > 0 else { throw InvalidMessage(field, "0, which is before any vote") }
-    self.init(epoch: try Field.step(wire.epoch, "\(field).epoch"), try Field.step(wire.number, "\(field).number"))
-  }
-}
-
-extension Field {
-  /// A number that its receiver goes on counting from: with room to do so, whatever another peer says.
-  static func step(_ value: UInt32, _ field: String) throws(InvalidMessage) -> UInt32 {
-    try number(value, field, in: 0...1 << 30)
+      term: try Term(validating: term, "\(message).term"), version: try Field.step(version, "\(message).version"))
   }
 }
 

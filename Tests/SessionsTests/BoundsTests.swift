@@ -20,7 +20,7 @@ import Wire
     word.renew.term.number = far
     #expect(throws: InvalidMessage.self) { try SessionMessage(validating: word) }
     word.renew.term.number = 0
-    #expect { try SessionMessage(validating: word) } throws: { "\($0)".contains("before any vote") }
+    #expect { try SessionMessage(validating: word) } throws: { "\($0)".contains("RenewWork.term.number: 0 where 1 to") }
     word.renew.term.number = 1 << 30
     #expect(throws: Never.self) { try SessionMessage(validating: word) }
   }

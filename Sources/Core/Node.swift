@@ -310,10 +310,9 @@ extension Fence {
 
   init?(restoring record: Record) {
     guard record.name.kind == Fence.recordKind, let hash = Bytes32(record.name.key),
-      let wire = try? WireTermRecord(parsing: record.bytes),
-      let until = try? Field.wall(wire.untilMs, "TermRecord.until_ms")
+      let wire = try? WireTermRecord(parsing: record.bytes)
     else { return nil }
-    self.init(request: RequestID(hash), term: Term(wire.term), until: until)
+    self.init(request: RequestID(hash), term: Term(wire.term), until: WallTime(milliseconds: wire.untilMs))
   }
 }
 

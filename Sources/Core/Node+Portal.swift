@@ -157,7 +157,7 @@ extension Node {
       client: submission.place ?? members.estimator.coordinate, clientExtra: submission.extra)
     guard let electorate = memberView.electorate(for: source.body.source.key) else {
       portal.resolving[token] = submission
-      return giveUp(token, .election("no member may elect: this peer is alone, and ignored for fraud"))
+      return giveUp(token, .election("no member may elect: all that are known here are ignored for fraud"))
     }
     submission.source = source
     portal.counter += 1

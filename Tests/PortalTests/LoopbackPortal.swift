@@ -86,12 +86,22 @@ private final class ByteCollector: @unchecked Sendable {
 }
 
 /// Waits for a condition, looking every few milliseconds.
-func eventually(_ what: Comment, within limit: Duration = .seconds(10), _ holds: @Sendable () -> Bool) async throws {
+func eventually(
+  _ what: Comment, within limit: Duration = .seconds(10), _ holds: @Sendable () async -> Bool
+) async throws {
   let end = ContinuousClock.now + limit
-  while !holds() {
+  while !(await holds()) {
     try #require(ContinuousClock.now < end, what)
     try await Task.sleep(for: .milliseconds(5))  // polling
   }
+}
+
+/// For as long as nobody cancels: what a live source does that has nothing to say.
+func untilCancelled() async throws {
+  let (nothing, source) = AsyncStream<Never>.makeStream()
+  for await _ in nothing {}
+  withExtendedLifetime(source) {}
+  try Task.checkCancellation()
 }
 
 /// The problem that a call was refused with.

@@ -71,7 +71,7 @@ struct PageTests {
   /// One cue a chunk, as a text stream comes; then it stays open, as a live one does: cues must show before the track has ended.
   @Sendable private static func cue(_ position: UInt64) async throws -> Chunk? {
     guard position < 5 else {
-      try await Task.sleep(for: .seconds(3_600))  // until cancelled
+      try await untilCancelled()
       return nil
     }
     let text = "00:00:0\(position * 2).000 --> 00:00:0\(position * 2 + 1).900\nCaption \(position) of the talk\n\n"

@@ -124,7 +124,7 @@ struct StreamTests {
     let overlay = Self.overlay { _ in
       FakeDelivery { position in
         if position == 0 { return Self.piece(0) }
-        try await Task.sleep(for: .seconds(3_600))  // until cancelled
+        try await untilCancelled()
         return nil
       }
     }
@@ -148,11 +148,7 @@ struct StreamTests {
       #expect(refused?.kind == "too-many-streams" && refused?.retryAfterSeconds == 5)
       try await watcher.close()
       await overlay.unwatched.wait()
-      for _ in 0..<200 {
-        if (try? await client.receive(Sample.service) { _ in }) != nil { return }
-        try await Task.sleep(for: .milliseconds(10))  // polling
-      }
-      Issue.record("no room was made")
+      try await eventually("room is made") { (try? await client.receive(Sample.service) { _ in }) != nil }
     }
   }
 
@@ -161,7 +157,7 @@ struct StreamTests {
     let overlay = Self.overlay { _ in
       FakeDelivery { position in
         if position == 0 { return Self.piece(0) }
-        try await Task.sleep(for: .seconds(3_600))  // until cancelled
+        try await untilCancelled()
         return nil
       }
     }
@@ -221,7 +217,7 @@ struct StreamTests {
         while !Task.isCancelled {
           event.sequence += 1
           overlay.tell(event)
-          try? await Task.sleep(for: .microseconds(200))  // polling
+          await Task.yield()
         }
       }
       await overlay.unwatched.wait()

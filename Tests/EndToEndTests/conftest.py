@@ -1,10 +1,16 @@
 """Real peers as processes, real media, real players. Every wait is for a condition with a deadline."""
-import pathlib, sys
+import pathlib, signal, sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'Tools' / 'harness'))
 from overlay import Overlay, make_source  # noqa: E402
+
+
+def hear_interrupts():
+    """In a child before it begins: a shell has what it runs in the background ignore them, tests and their children included."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 
 # Who offers what, so that a chain crosses three nodes, each with an understudy but the one that reads.
 PREPARERS = ['video.fps', 'video.scale', 'audio.resample', 'text.shift']

@@ -2,6 +2,7 @@
 import json, os, pathlib, signal, subprocess, sys, urllib.request
 
 import pytest
+from conftest import hear_interrupts
 from media import write_variable_rate
 from overlay import ROOT, wait_for
 
@@ -60,7 +61,7 @@ def test_a_source_of_odd_size_and_changing_rate_without_sound_or_captions_longer
 def test_whoever_interrupts_the_demo_ends_all_of_it(tmp_path, how, code):
     mark = f'DEMO_MARK={tmp_path}'
     process = subprocess.Popen([*DEMO, '--results', tmp_path / 'results'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                               env=os.environ | {'DEMO_MARK': str(tmp_path)})
+                               env=os.environ | {'DEMO_MARK': str(tmp_path)}, preexec_fn=hear_interrupts)
     try:
         # Five peers with their workers, at least.
         wait_for(lambda: len(marked(mark)) > 10, 60, 'peers and workers run')

@@ -2,6 +2,7 @@
 import csv, json, os, pathlib, signal, subprocess, sys
 
 import pytest
+from conftest import hear_interrupts
 from overlay import MILLRACE, ROOT, wait_for
 
 LAB = ROOT / 'Tools' / 'lab'
@@ -69,7 +70,7 @@ def test_an_interrupted_sweep_keeps_what_is_finished_and_goes_on(tmp_path):
     out = tmp_path / 'out'
     command = [LAB / 'sweep', grid(tmp_path, CELLS), '--out', out, '--workers', '1', '--millrace', MILLRACE]
     tool('sweep', '--help')
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)
     try:
         # The environment is made the first time.
         wait_for(lambda: process.poll() is not None or list((out / 'cells').glob('*.json')), 420, 'the first cell is done')

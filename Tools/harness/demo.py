@@ -3,7 +3,7 @@ import argparse, json, math, os, pathlib, shutil, signal, subprocess, sys, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from media import burned, cues, packet_times, probe, reference_frames, reference_sound, source_cues, tracks
-from overlay import MILLRACE, ROOT, Overlay, Timeout, make_source, wait_for
+from overlay import MILLRACE, ROOT, Overlay, Timeout, make_source, undisturbed, wait_for
 
 # Who offers what: nobody can do all of it, so the cheapest plan crosses three nodes, and each kind of node has an understudy.
 PREPARERS = ['video.fps', 'video.scale', 'audio.resample', 'text.shift']
@@ -122,10 +122,13 @@ class Demonstration:
 
     def client(self, portal, path):
         part = ['--for', f'{self.part:g}s'] if self.part else []
-        process = subprocess.Popen([MILLRACE, 'request', self.document, '--peer', portal.url, '--record', path, *part, '--json'],
-                                   stdout=subprocess.PIPE, stderr=sys.stderr, text=True, start_new_session=True)
-        self.clients.append(process)
-        return process
+        return self.begin([MILLRACE, 'request', self.document, '--peer', portal.url, '--record', path, *part, '--json'],
+                          stdout=subprocess.PIPE, text=True)
+
+    def begin(self, command, **options):
+        with undisturbed():
+            self.clients.append(subprocess.Popen(command, stderr=sys.stderr, start_new_session=True, **options))
+        return self.clients[-1]
 
     def running(self, portal, other_than=()):
         """The first service of a portal that runs, every stage of it with a place."""
@@ -147,7 +150,7 @@ class Demonstration:
         if 'subtitle' in self.kinds:
             self.captions = self.results / 'captions.vtt'
             url = f'{self.portal.url}/v1/services/{self.identifier}/media/captions'
-            self.clients.append(subprocess.Popen(['curl', '-sS', '-o', self.captions, url], stderr=sys.stderr, start_new_session=True))
+            self.begin(['curl', '-sS', '-o', self.captions, url])
 
     def ask_again(self):
         say('Asking again, the same …')
@@ -316,7 +319,8 @@ def main():
         say('\nInterrupted: ending the peers.')
         sys.exit(130)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave peers behind
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave peers behind
         demonstration.close(keep=arguments.keep and finished and report['passed'])
     report['passed'] = not demonstration.failures
     (demonstration.results / 'report.json').write_text(json.dumps(report, indent=1))

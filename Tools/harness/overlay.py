@@ -2,7 +2,7 @@
 
 Every wait is for a condition, with a deadline. Only processes started here are ended, by their id.
 """
-import contextlib, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import contextlib, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.error, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('MILLRACE_BUILD', ROOT / '.build' / 'debug'))
@@ -25,6 +25,24 @@ def wait_for(condition, deadline, what, every=0.05):
             last = error
         time.sleep(every)  # polling
     raise Timeout(f'{what} did not happen within {deadline} s; last seen: {str(last)[:2000]}')
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Signals that the program hears come after the block: one between a process's start and its being noted would leave it behind."""
+    came, handlers = [], {}
+    if threading.current_thread() is threading.main_thread():  # others are never interrupted
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    try:
+        for number in handlers:
+            signal.signal(number, lambda *call: came.append(call))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number, frame in came:
+        handlers[number](number, frame)
 
 
 def free_port(host='127.0.0.1'):
@@ -77,8 +95,9 @@ class Peer:
         path = self.folder / 'node.yaml'
         path.write_text(json.dumps(config, indent=1))  # JSON is YAML
         self.log = open(self.folder / 'log', 'ab')
-        self.process = subprocess.Popen([*self.prefix, MILLRACE, 'node', '--config', path], stdout=self.log, stderr=self.log,
-                                        stdin=subprocess.DEVNULL, start_new_session=True)
+        with undisturbed():
+            self.process = subprocess.Popen([*self.prefix, MILLRACE, 'node', '--config', path], stdout=self.log, stderr=self.log,
+                                            stdin=subprocess.DEVNULL, start_new_session=True)
         return self
 
     def request(self, method, path, body=None, headers=None, timeout=20):
@@ -131,7 +150,18 @@ class Peer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.await_workers()
         self.log.close()
+
+    def await_workers(self, deadline=10):
+        """Until those of a killed node have noticed: a moment later, by themselves. All are in the group of its session."""
+        def are_gone():
+            try:
+                os.killpg(self.process.pid, 0)
+            except ProcessLookupError:
+                return True
+        with contextlib.suppress(Timeout):
+            wait_for(are_gone, deadline, 'its workers end', every=0.01)
 
 
 class Overlay:

@@ -11,6 +11,8 @@ struct Ledger: Sendable {
   private var taken: [Double]
   /// Share of its processors that others than the node use: it counts in prices, and leaves room.
   private let others: [Double]
+  /// Bits a second by path that count in prices alone, as those of others do who yield.
+  private let yielding: [Double]
   private let cores: [Double], upCapacity: [Double], downCapacity: [Double], pathCapacity: [Double], freeSlots: [Double]
   private var journal: [(index: Int, old: Double)] = []
 
@@ -25,16 +27,29 @@ struct Ledger: Sendable {
     freeSlots = candidates.map { Double($0.freeSlots) }
     var capacity = [Double](repeating: .infinity, count: count * count)
     var used = [Double](repeating: 0, count: count * count)
+    // Who sends to whom is known of peers alone. What else flows from one to the other is at most what the one sends beside
+    // that and the other receives beside that.
+    var sent = candidates.map { Double($0.view.rates.upUsed) }
+    var received = candidates.map { Double($0.view.rates.downUsed) }
+    for (from, candidate) in candidates.enumerated() {
+      for rate in candidate.view.paths {
+        sent[from] -= Double(rate.used)
+        if let to = pool[rate.to] { received[to] -= Double(rate.used) }
+      }
+    }
+    var yielding = [Double](repeating: 0, count: count * count)
     for (from, candidate) in candidates.enumerated() {
       for rate in candidate.view.paths {
         guard let to = pool[rate.to], rate.capacity > 0 else { continue }
-        capacity[from * count + to] = Double(rate.capacity)
-        // Who sends to whom is known of peers alone. What else flows from one to the other is at most what the one sends and
-        // the other receives; it makes a path dear, by itself never full.
-        let others = Double(min(candidate.view.rates.upUsed, candidates[to].view.rates.downUsed))
-        used[from * count + to] = max(Double(rate.used), min(others, Limits.othersShare * Double(rate.capacity)))
+        let index = from * count + to
+        capacity[index] = Double(rate.capacity)
+        let own = Double(rate.used)
+        let others = max(0, min(sent[from], received[to], Limits.othersPathShare * capacity[index]))
+        used[index] = own + others
+        yielding[index] = max(0, own + others - max(own, Limits.othersShare * capacity[index]))
       }
     }
+    self.yielding = yielding
     pathCapacity = capacity
     taken = candidates.map(\.busy) + candidates.map(\.up) + candidates.map(\.down) + candidates.map { _ in 0 } + used
   }
@@ -66,9 +81,18 @@ struct Ledger: Sendable {
     var sum = share(taken[up(from)], upCapacity[from])
     if let to {
       sum += share(taken[down(to)], downCapacity[to])
-      sum += share(taken[path(from, to)], pathCapacity[from * count + to])
+      sum += priceOfPath(rate, from * count + to)
     }
     return weights.links * sum
+  }
+
+  /// Others on a path make it dear, by themselves never full: they may not be there, and yield if they are.
+  private func priceOfPath(_ rate: Double, _ index: Int) -> Double {
+    let (before, capacity) = (taken[4 * count + index], pathCapacity[index])
+    guard capacity.isFinite else { return 0 }
+    guard before + rate - yielding[index] < Limits.linkCeiling * capacity else { return .infinity }
+    return Congestion.yieldingPrice(
+      from: before / capacity, to: (before + rate) / capacity, ceiling: Limits.linkCeiling)
   }
 
   /// Whether a node can start one more worker.

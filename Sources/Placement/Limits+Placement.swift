@@ -20,6 +20,8 @@ extension Limits {
   public static let assumedLinkRate: Int64 = 100_000_000
   /// Where plans cost this much more than the best, at most, chance may choose between them, against herding.
   public static let placementTie = 0.02
-  /// Work of others on a node's machine, and traffic of others on a path, counts up to this share of it.
+  /// Work of others on a node's machine, and traffic of others on a path, takes room up to this share of it.
   public static let othersShare = 0.6
+  /// Traffic of others on a path makes it dear up to this share of it.
+  public static let othersPathShare = 0.8
 }

@@ -102,6 +102,27 @@ struct RequirementTests {
     #expect(try Overlay.place(Overlay.inputs(nodes(2))) == "abbbb")
   }
 
+  @Test(
+    "R7: what others leave of a path is dear: a node behind a full one loses, though it is nearer and has less to do")
+  func fullPath() throws {
+    // What a busy machine took for true of two equal nodes: its measurements are no better.
+    func plan(_ others: Int64) throws -> Plan {
+      var nodes = [
+        Overlay.node("a", 0, offers: Overlay.readers), Overlay.node("b", 14, offers: Self.away),
+        Overlay.node("c", 16.5, offers: Self.away),
+      ]
+      for index in 0...2 { nodes[index].rates = LinkRates(upCapacity: 500_000_000, downCapacity: 500_000_000) }
+      nodes[0].paths = [1, 2].map { PathRate(to: nodes[$0].id, capacity: 60_000_000, used: 0) }
+      (nodes[0].rates.upUsed, nodes[1].rates.downUsed) = (others, others)
+      (nodes[1].load.cpuPressure, nodes[2].load.cpuPressure) = (0.16, 0.3)
+      return try Overlay.decide(
+        Overlay.inputs(nodes, client: Overlay.at(14), "video: {size: 320x180}\naudio: none\ncaptions: none")
+      ).plan
+    }
+    #expect(Overlay.letters(try plan(0)) == "abbb")
+    #expect(Overlay.letters(try plan(47_000_000)).hasPrefix("acc"))
+  }
+
   @Test("R7: among equal paths the less loaded one wins")
   func networkLoad() throws {
     func nodes(_ busy: Character) -> [NodeView] {

@@ -16,12 +16,12 @@ def demo(results, *words):
 
 
 def marked(mark):
-    """Processes that were started, however indirectly, with this in their environment."""
-    found = []
+    """What processes were started, however indirectly, with this in their environment, by their ids."""
+    found = {}
     for folder in pathlib.Path('/proc').glob('[0-9]*'):
         try:
             if mark.encode() in (folder / 'environ').read_bytes() and 'State:\tZ' not in (folder / 'status').read_text():
-                found.append(int(folder.name))
+                found[int(folder.name)] = (folder / 'cmdline').read_bytes().replace(b'\0', b' ').decode()
         except OSError:
             continue
     return found
@@ -67,7 +67,7 @@ def test_whoever_interrupts_the_demo_ends_all_of_it(tmp_path, how, code):
         wait_for(lambda: len(marked(mark)) > 10, 60, 'peers and workers run')
         process.send_signal(how)
         assert process.wait(60) == code, process.stderr.read()
-        assert marked(mark) == []
+        assert marked(mark) == {}
     finally:
         for pid in marked(mark):
             os.kill(pid, signal.SIGKILL)

@@ -78,7 +78,7 @@ class Peer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.listen = config.pop('listen', None) or f'{host}:{free_port(host) if not prefix else 7400}'
         self.portal = config.pop('portal', None) or f'{host}:{free_port(host) if not prefix else 8400}'
-        self.config, self.process = config, None
+        self.config, self.process, self.is_leaving = config, None, False
         self.id = subprocess.run([MILLRACE, 'keys', 'new', '--data', self.folder], check=True, capture_output=True, text=True
                                  ).stdout.split()[0]
 
@@ -95,6 +95,7 @@ class Peer:
         path = self.folder / 'node.yaml'
         path.write_text(json.dumps(config, indent=1))  # JSON is YAML
         self.log = open(self.folder / 'log', 'ab')
+        self.is_leaving = False
         with undisturbed():
             self.process = subprocess.Popen([*self.prefix, MILLRACE, 'node', '--config', path], stdout=self.log, stderr=self.log,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
@@ -141,27 +142,35 @@ class Peer:
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
 
+    def leave(self):
+        """Asks it once to end in good order: asked twice, a node ends at once and leaves its workers to notice."""
+        if not self.is_leaving:
+            self.is_leaving = True
+            self.kill(signal.SIGTERM)
+
     def stop(self, deadline=10):
         if not self.process:
             return
-        self.kill(signal.SIGTERM)
+        self.leave()
         try:
             self.process.wait(deadline)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.await_workers()
+        # Those of a killed node end by themselves, a moment later.
+        wait_for(lambda: not session(self.process.pid), deadline, f'the workers of {self.name} end', every=0.01)
         self.log.close()
 
-    def await_workers(self, deadline=10):
-        """Until those of a killed node have noticed: a moment later, by themselves. All are in the group of its session."""
-        def are_gone():
-            try:
-                os.killpg(self.process.pid, 0)
-            except ProcessLookupError:
-                return True
-        with contextlib.suppress(Timeout):
-            wait_for(are_gone, deadline, 'its workers end', every=0.01)
+
+def session(leader):
+    """Processes, by id, of the session that a process began."""
+    found = []
+    for folder in pathlib.Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(OSError):
+            state, _, _, number, *_ = (folder / 'stat').read_text().rpartition(')')[2].split()
+            if int(number) == leader and state != 'Z':
+                found.append(int(folder.name))
+    return found
 
 
 class Overlay:
@@ -210,7 +219,7 @@ class Overlay:
 
     def close(self):
         for peer in self.peers.values():
-            peer.kill(signal.SIGTERM)
+            peer.leave()
         for peer in self.peers.values():
             peer.stop()
         if not self.keep:

@@ -18,7 +18,8 @@ extension Limits {
   public static let linkCeiling = 0.9
   /// Bits a second that an access link is taken to carry before anything was measured on it.
   public static let assumedLinkRate: Int64 = 100_000_000
-  /// Where plans cost this much more than the best, at most, chance may choose between them, against herding.
+  /// Where plans cost this much more than the best, at most, chance may choose between them, against herding. It is a share of what a choice can
+  /// change: the stress of the only node that can read the source does not count.
   public static let placementTie = 0.02
   /// Work of others on a node's machine, and traffic of others on a path, takes room up to this share of it.
   public static let othersShare = 0.6

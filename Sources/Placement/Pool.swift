@@ -43,14 +43,16 @@ struct Candidate: Hashable, Sendable {
   }
 
   /// Why it takes no new stage at all; nil when it may.
-  func refusal(_ exclusions: [Exclusion]) -> String? {
+  /// - Parameter isReader: it is to read the source, which few can or none else: old news makes it dear, and its own word decides when it is
+  ///   asked to reserve.
+  func refusal(_ exclusions: [Exclusion], asReader isReader: Bool = false) -> String? {
     if let exclusion = exclusions.first(where: { $0.node == view.id && $0.key == nil }) { return exclusion.reason }
     switch view.policy {
     case .draining: return "it is draining"
     case .closed: return "its operator takes no new stages"
     case .open: break
     }
-    if view.age > Limits.measurementAge { return "its last measurement is \(Int(view.age)) s old" }
+    if !isReader, view.age > Limits.measurementAge { return "its last measurement is \(Int(view.age)) s old" }
     if freeSlots <= 0 {
       return "no free slot (\(view.load.slotsUsed + view.pending.slots) of \(view.load.slots) taken)"
     }
@@ -73,6 +75,8 @@ struct Pool: Sendable {
   let candidates: [Candidate]
   /// Why a candidate takes no new stage; nil when it may.
   let refusals: [String?]
+  /// Why a candidate does not read; nil when it may, if it can.
+  let readerRefusals: [String?]
   private let indices: OrderedDictionary<NodeID, Int>
 
   subscript(id: NodeID) -> Int? { indices[id] }
@@ -83,6 +87,7 @@ struct Pool: Sendable {
     let chosen = all.count <= Limits.placementPool ? all : Self.selection(from: all, inputs, using: &random)
     candidates = chosen
     refusals = chosen.map { $0.refusal(inputs.exclusions) }
+    readerRefusals = chosen.map { $0.refusal(inputs.exclusions, asReader: true) }
     indices = OrderedDictionary(chosen.enumerated().map { ($1.view.id, $0) }, uniquingKeysWith: { first, _ in first })
   }
 

@@ -110,13 +110,28 @@ struct Problem: Sendable {
     if let exclusion = inputs.exclusions.first(where: { $0.node == view.id && $0.key == stage.key }) {
       return exclusion.reason
     }
-    return pool.refusals[node]
+    return stage.isReader ? pool.readerRefusals[node] : pool.refusals[node]
   }
 
   // MARK: - What a choice costs by itself
 
   /// Of running a stage on a node, but for its load.
   func stress(at node: Int) -> Double { weights.stress * pool.candidates[node].stress }
+
+  /// Of the stages that have one place only, and that no graft makes needless: every plan has it, so it tells none from another.
+  var unavoidableStress: Double {
+    var isNeeded = [Bool](repeating: true, count: stages.count)
+    var sum = 0.0
+    for stage in stages.indices.reversed() {
+      if let parent = parent[stage] {
+        isNeeded[stage] = isNeeded[parent] && options[parent].allSatisfy { $0.graft == nil }
+      }
+      if isNeeded[stage], options[stage].count == 1, options[stage][0].graft == nil {
+        sum += stress(at: options[stage][0].node)
+      }
+    }
+    return sum
+  }
 
   /// Cores that a stage keeps busy on a node.
   func cores(_ stage: Int, at node: Int) -> Double { stages[stage].work.cores(on: pool.candidates[node].view.load) }

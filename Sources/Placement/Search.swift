@@ -46,7 +46,7 @@ struct Search {
     with best: Assignment, cost: Double, _ problem: Problem, _ bounds: Bounds, _ ledger: Ledger,
     using random: inout SeededRandom
   ) -> [Assignment] {
-    let ceiling = cost * (1 + Limits.placementTie)
+    let ceiling = cost + Limits.placementTie * max(0, cost - problem.unavoidableStress)
     guard let cheapest = bounds.cheapest else { return [best] }
     let order = SeededRandom(seed: random.next())
     var search = Search(problem, bounds, ledger, ceiling: ceiling, steps: Limits.placementTieSteps, ties: order)

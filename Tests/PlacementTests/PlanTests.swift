@@ -141,15 +141,18 @@ struct PlanTests {
   }
 
   @Test(
-    "leaves to chance only what hardly matters: equal nodes share the load of many managers, a worse one gets nothing")
-  func chance() throws {
+    "leaves to chance only what hardly matters: equal nodes share the load of many managers, a worse one gets nothing",
+    arguments: [0.0, 1])
+  func chance(missed: Double) throws {
     var nodes = [Overlay.node("a", 0, offers: Overlay.readers)]
+    // However dear the only reader is: it is the same in every plan.
+    nodes[0].load.deadlineMisses = missed
     for (name, angle) in zip("bcd", [0.0, 2.0, 4.0]) {
       nodes.append(
         Overlay.node(name, 10 * Double(angle == 0 ? 1 : -0.5), angle == 0 ? 0 : angle == 2 ? 8.66 : -8.66, offers: away)
       )
     }
-    nodes.append(Overlay.node("e", 20, offers: away))
+    nodes.append(Overlay.node("e", 11.5, offers: away))
     var counts: OrderedDictionary<String, Int> = [:]
     for seed in 0..<60 {
       let plan = try Overlay.decide(Overlay.inputs(nodes), seed: UInt64(seed)).plan
@@ -235,6 +238,16 @@ struct PlacementErrorTests {
     #expect(try Overlay.decide(Overlay.inputs(nodes)).plan.nodes.contains(Overlay.id("b")))
     nodes.append(Overlay.node("c", 2, offers: away))
     #expect(try Overlay.decide(Overlay.inputs(nodes)).plan.nodes.contains(Overlay.id("c")))
+  }
+
+  @Test("old news makes the one reader dear, never impossible; another with fresh news is preferred")
+  func oldNews() throws {
+    var nodes = [Self.source, Overlay.node("b", offers: away), Overlay.node("c", 1, offers: Overlay.readers)]
+    nodes[0].age = 140
+    var inputs = Overlay.inputs(nodes)
+    #expect(try Overlay.place(inputs) == "abbbb")
+    inputs.readers = [Overlay.id("a"), Overlay.id("c")]
+    #expect(try Overlay.place(inputs) == "cbbbb")
   }
 
   @Test("a refusal for one stream leaves the node to the others")

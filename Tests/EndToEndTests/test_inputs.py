@@ -84,8 +84,8 @@ def five(media, **options):
 
 
 def test_r5_the_last_stage_lands_near_each_client(media):
-    # The source is half-way between the two coasts.
-    with five(media, delay=40, delays={(1, 3): 2, (2, 4): 2, **{(0, other): 20 for other in range(1, 5)}}) as overlay:
+    # The source is half-way between the two coasts, so far apart that a busy machine's round trips do not hide it.
+    with five(media, delay=80, delays={(1, 3): 2, (2, 4): 2, **{(0, other): 40 for other in range(1, 5)}}) as overlay:
         overlay.start(deadline=90)
         wait_for_map(overlay)
         for client, near in (('wester', 'west'), ('easter', 'east')):
@@ -139,8 +139,8 @@ FLOOD = 'import socket,sys\nc=socket.create_connection((sys.argv[1],9999))\nwhil
 
 
 def test_r8_a_busy_node_is_avoided(media):
-    # West is nearer; it works for others already, up to its slots, while the machine's CPU has room.
-    with five(media, delay=14, delays={(1, 3): 2, (2, 3): 25, (1, 2): 25}) as overlay:
+    # West is nearer to all; it works for others already, up to its slots, while the machine's CPU has room.
+    with five(media, delay=14, delays={(1, 3): 2, (2, 3): 25, (1, 2): 25, (0, 2): 25}) as overlay:
         overlay['west'].config['slots'] = 2
         overlay.start(deadline=90)
         wait_for_map(overlay)

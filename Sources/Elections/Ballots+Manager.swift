@@ -17,8 +17,8 @@ struct Tenure: Sendable {
   var isFrozen = false
   /// An elector promised a later term: it never answers this manager again.
   var isOutpaced = false
-  /// Of the newest version, over all terms.
-  var sequence: UInt64
+  /// Of the newest version of this term. Every term counts from 1: whatever number a predecessor took, this one has all of its own.
+  var sequence: UInt64 = 0
   /// The newest version that was sent, in force or not.
   var proposal: Proposal?
   /// What waits for it.
@@ -79,8 +79,7 @@ extension Ballots {
     ballots[request]?.mandate = mandate
     ballots[request]?.mandateIsVerified = true
     let newest = votes.compactMap(\.newest).max { $0.snapshot.mark < $1.snapshot.mark }
-    tenures[request] = Tenure(
-      mandate: mandate, electorate: ballot.electorate, begun: time.now, sequence: newest?.snapshot.body.sequence ?? 0)
+    tenures[request] = Tenure(mandate: mandate, electorate: ballot.electorate, begun: time.now)
     // The end that was wished for while the epochs changed.
     tenures[request]?.waiting = before?.waiting.filter { $0.label == Snapshot.ended } ?? []
     effects += heartbeats(request, time)
@@ -184,7 +183,8 @@ extension Ballots {
   /// The service's end is a version too: what waits before it is dropped.
   mutating func onEndWish(_ request: RequestID, state: [UInt8]) -> [BallotEffect] {
     tenures[request]?.waiting = []
-    let version = (tenures[request]?.proposal?.snapshot.body.version ?? 0) + 1
+    // A predecessor may have used the numbers up; nobody reckons on from the last one.
+    let version = min((tenures[request]?.proposal?.snapshot.body.version ?? 0) + 1, UInt64(UInt32.max))
     return onPropose(request, SnapshotDraft(version: version, label: Snapshot.ended, state: state))
   }
 

@@ -14,7 +14,7 @@ public struct Snapshot: Statement {
   public var request: RequestID
   /// The manager's.
   public var term: Term
-  /// Rises by one with every version, over all terms.
+  /// Rises by one with every version of its term.
   public var sequence: UInt64
   /// The manager's own number of the version, e.g. of its plan; opaque here.
   public var version: UInt64

@@ -16,7 +16,7 @@ public struct Assignment: Statement {
   public var mandate: Bytes32
   /// Who is to do the work.
   public var node: NodeID
-  /// The plan's version, rising through the life of the service, over all terms.
+  /// The plan's version, rising within a term.
   public var version: UInt32
   /// The work's number in the plan.
   public var ordinal: UInt32

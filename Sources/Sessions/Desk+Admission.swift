@@ -74,6 +74,9 @@ extension Desk {
         dossiers[request]?.takenOver = now
         // What the deposed manager reserved and did not commit is free for its successor.
         dossiers[request]?.reservation = nil
+        // So are the numbers that it used up: its own plans are void by their term.
+        dossiers[request]?.floor = 0
+        dossiers[request]?.lapsed = nil
       }
     }
     if let manager = admission.manager { dossiers[request]?.manager = manager }

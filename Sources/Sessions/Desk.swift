@@ -45,7 +45,7 @@ public struct Desk: Sendable {
     var fence: Fence
     /// Who manages under that term; nil after a restart, until the manager speaks again.
     var manager: Manager?
-    /// Plans below this version are void.
+    /// Plans of the fence's term below this version are void.
     var floor: UInt32 = 0
     var reservation: Reservation?
     /// The version whose reservation lapsed, to tell “too late” from “never asked”.

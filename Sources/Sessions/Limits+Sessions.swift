@@ -51,6 +51,9 @@ extension Limits {
   public static let mandateBytes = 128 << 10
   /// What a worker is reckoned to need where nobody has measured it: decoder, filters and encoder of a 1080p stream.
   public static let workerMemory: Int64 = 96 << 20
+  /// A successor counts its plans on from its predecessor's up to here, half of the numbers there are: the other half is its own, whatever
+  /// was signed before.
+  public static let versionsTakenOver: UInt32 = 1 << 29
   /// Standbys that a node remembers of one stream.
   public static let standbysPerStream = 4
 }

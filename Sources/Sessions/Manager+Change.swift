@@ -140,7 +140,7 @@ extension Manager {
     case .unauthorized(.componentNotOffered(let component)):
       wish.notOffered[node, default: []].append(component)
     case .unauthorized(.superseded):
-      // Some predecessor got further than its newest record that we have seen.
+      // Without a quorum a manager may come back in the term that it had, and have forgotten how far it got.
       version += 16
     case .unauthorized(.unproved(let reason)):
       disbelief = reason

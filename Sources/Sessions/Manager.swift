@@ -216,7 +216,7 @@ public struct Manager: Sendable {
     guard let snapshot, let record = try? RecordedService(validating: snapshot) else {
       return [renewal] + place(at: now, in: context)
     }
-    version = record.version
+    version = min(record.version, Limits.versionsTakenOver)
     repairs = record.repairs
     endedOutputs = OrderedSet(record.endedOutputs)
     trouble = "term \(mandate.term) takes over at version \(record.version)"

@@ -29,7 +29,7 @@ public struct PlanMark: Hashable, Sendable {
   public var request: RequestID
   /// The manager's term.
   public var term: Term
-  /// The plan's version, rising over all terms.
+  /// The plan's version, rising within a term.
   public var version: UInt32
   /// See the properties.
   public init(request: RequestID, term: Term, version: UInt32) {

@@ -188,7 +188,7 @@ struct Overlay {
       peers[peer].log = newest?.body.state ?? []
       if appendEvery > 0 { schedule(peer, in: 0, .append) }
     case .snapshotAccepted(let request, _, let sequence, _):
-      witness.accepted(request, sequence: sequence)
+      witness.accepted(request, sequence: sequence, in: peers[peer].ballots.tenures[request]?.mandate.term)
     case .lost, .ended: peers[peer].log = nil
     default: break
     }

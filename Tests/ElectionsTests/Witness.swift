@@ -82,9 +82,8 @@ struct Witness {
   }
 
   /// A manager reports that a version is in force.
-  mutating func accepted(_ request: RequestID, sequence: UInt64) {
-    let known = proposals.filter { $0.key.request == request && $0.key.sequence == sequence }
-    guard let snapshot = known.max(by: { $0.key.term < $1.key.term })?.value else {
+  mutating func accepted(_ request: RequestID, sequence: UInt64, in term: Term?) {
+    guard let term, let snapshot = proposals[Numbered(request: request, sequence: sequence, term: term)] else {
       violations.append("version \(sequence) is in force and was never proposed")
       return
     }

@@ -212,6 +212,15 @@ struct Counter {
     #expect(counter.commit(counter.assignment(version: 3)) == .superseded)
   }
 
+  @Test("the numbers that a manager used up are its successor's again: a version is superseded within its term only")
+  mutating func usedUp() {
+    _ = counter.reserve(version: 1 << 30)
+    _ = counter.hear(.release(Release(mark: counter.mark(1 << 30), mandate: counter.mandate(), scope: .everything)))
+    _ = counter.reserve(version: 1, term: 2)
+    #expect(counter.commit(counter.assignment(term: 2, version: 1)) == nil)
+    #expect(counter.commit(counter.assignment(version: 1 << 30)) == .staleTerm(seen: Term(2)))
+  }
+
   @Test("with a component that is not offered, or a parameter out of range: refused when reserved, named")
   mutating func stages() {
     func reason(_ answer: ReserveAnswer) -> Refusal? {

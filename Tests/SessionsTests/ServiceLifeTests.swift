@@ -258,6 +258,21 @@ import Vocabulary
     #expect(!yard.trace.contains { $0.contains("opens") || $0.contains("closes") })
   }
 
+  @Test("a successor plans on whatever number its predecessor gave to its last plan") func usedUpNumbers() throws {
+    var (yard, order) = running(manager: 6, peers: 8)
+    var record = try RecordedService(validating: try #require(yard.records[order.request]))
+    record.version = 1 << 30
+    yard.peers[yard.node(6)]!.isAlive = false
+    yard.elect(7, for: order, term: 2, snapshot: record.encoded())
+    yard.run(for: .seconds(1))
+    let service = try #require(yard.manager(of: order.request))
+    #expect(service.phase == .running && service.version > 0)
+    #expect(throws: Never.self) { try RecordedService(validating: yard.records[order.request]!) }
+    yard.kill(1)
+    yard.run(for: .seconds(10))
+    #expect(yard.manager(of: order.request)?.phase == .running && yard.isStreaming)
+  }
+
   @Test("the deposed manager is fenced off by the nodes that know its successor") func fenced() {
     var (yard, order) = running()
     yard.elect(3, for: order, term: 2, snapshot: yard.records[order.request])

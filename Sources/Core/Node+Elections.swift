@@ -74,7 +74,7 @@ extension Node {
       let key = Array(record.key.utf8)
       if let bytes = record.value {
         let until: WallTime =
-          if case .ballot(let ballot) = record { ballot.notAfter + Limits.clockSkew } else {
+          if case .ballot(let ballot) = record { ballot.keepUntil } else {
             .distantFuture
           }
         writes.append(Record(kind: Node.electionKind, key: key, bytes: bytes, keepUntil: until))

@@ -97,6 +97,10 @@ extension Ballots {
     let effects = stepDown(request, for: mandate.term)
     guard isNews else { return effects }
     calls[request]?.state = .following(mandate)
+    // Other electors now: their words are needed for what the former ones keep.
+    if let call = calls[request], call.renewedAt.contains(where: { !mandate.electorate.contains($0) }) {
+      calls[request]?.renewedAt.removeAll { !mandate.electorate.contains($0) }
+    }
     return effects + [.managerKnown(mandate)]
   }
 

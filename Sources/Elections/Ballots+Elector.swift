@@ -23,6 +23,7 @@ extension Ballots {
       ballots[request]?.callers.append(caller)
     }
     guard !ballot.record.ended else { return [.send(caller, .refusal(request, .ended))] }
+    guard !lapsed.contains(request) else { return [.send(caller, .refusal(request, .expired))] }
     if let mandate = ballot.mandate {
       effects.append(.send(caller, .elected(mandate)))
     } else if let term = ballot.record.promised {
@@ -41,13 +42,16 @@ extension Ballots {
   ) throws(ElectionRefusal) -> [BallotEffect] {
     let (request, body) = (envelope.request, envelope.body)
     guard ballots[request] == nil else { return [] }
-    guard Succession(envelope, handovers).electorate.contains(node) else { throw .notAnElector }
+    let succession = Succession(envelope, handovers)
+    guard succession.electorate.contains(node) else { throw .notAnElector }
     guard envelope.notAfter(renewedBy: renewal) + Limits.clockSkew >= time.wall else { throw .expired }
+    // It may have promised something, missed the renewal and forgotten: to begin anew would be to break its word.
+    if body.notAfter + Limits.clockSkew < time.wall, succession.mayHaveElectedBefore(node) { throw .expired }
     guard body.issued <= time.wall + Limits.clockSkew else { throw .clockSkew(time.wall) }
     if let lost = generation?.bornAfterLoss, defect != .lostStoreForgotten, body.issued <= lost + Limits.clockSkew {
       throw .lostStore
     }
-    guard ballots.count - tombstones < Limits.ballots, tombstones < Limits.tombstones,
+    guard kept.live < Limits.ballots, tombstones < Limits.tombstones,
       requestsOfClient[envelope.client, default: 0] < Limits.ballotsPerClient
     else {
       throw .busy
@@ -73,8 +77,8 @@ extension Ballots {
   /// Promises `term` and votes for its candidate: to the candidate with the newest version, from term 2 on to all others without.
   mutating func castVote(_ request: RequestID, _ asked: Term, _ time: Moment) -> [BallotEffect] {
     let term = skippingLiars(asked, request)
-    guard var ballot = ballots[request], term > ballot.record.promised ?? Term(0), ballot.electorate.contains(node),
-      let candidate = ballot.candidate(in: term)
+    guard var ballot = ballots[request], !lapsed.contains(request), term > ballot.record.promised ?? Term(0),
+      ballot.electorate.contains(node), let candidate = ballot.candidate(in: term)
     else { return [] }
     var records: [ElectionRecord] = []
     let vote = Vote(
@@ -117,6 +121,10 @@ extension Ballots {
     var effects = [
       BallotEffect.send(candidate, .vote(vote, envelope, newest: ballot.record.accepted, evidence: evidence))
     ]
+    // The candidate may have missed the client's renewal; with a quorum's votes it has it.
+    if let renewal = ballot.record.renewal, candidate != node {
+      effects = [.send(candidate, .renewal(renewal, envelope, isKept: true))] + effects
+    }
     // Whoever did not hear of the epoch cannot count the vote.
     if let accepted = ballot.record.accepted, ballot.epoch > 0 {
       let others = vote.body.term.number > 1 ? ballot.electorate.members : [candidate]
@@ -179,6 +187,7 @@ extension Ballots {
     do { effects = try admit(envelope, evidence, time) } catch { return [.rejected(sender, .refused(error))] }
     guard let ballot = ballots[request] else { return effects }
     guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
+    guard !lapsed.contains(request) else { return [.rejected(sender, .refused(.expired))] }
     guard vote.body.term.epoch == ballot.epoch else { return effects + onVoteOfAnotherEpoch(vote, ballot) }
     guard ballot.electorate.contains(sender) else { return [.rejected(sender, .notAnElector)] }
     guard vote.body.candidate == ballot.candidate(in: vote.body.term) else {

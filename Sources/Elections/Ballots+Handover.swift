@@ -67,7 +67,7 @@ extension Ballots {
       }
     }
     if let fault = check(newest, succession) { return [.rejected(sender, .mandate(fault))] }
-    var effects: [BallotEffect] = []
+    var effects = keep(newest.mandate.renewal, request, time)
     if ballots[request] == nil {
       do {
         effects = try admit(
@@ -79,6 +79,7 @@ extension Ballots {
       } catch let error as ElectionRefusal { return [.send(sender, .refusal(request, error))] } catch { return [] }
     }
     guard var ballot = ballots[request] else { return effects }
+    guard !lapsed.contains(request) else { return [.send(sender, .refusal(request, .expired))] }
     ballot.enter(handovers)
     if defect != .entersWithoutVersion, ballot.record.accepted.map({ $0.snapshot.mark < newest.snapshot.mark }) ?? true
     {

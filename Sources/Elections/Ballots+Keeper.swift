@@ -56,10 +56,12 @@ extension Ballots {
       ballots[request]?.mandate = shown
       ballots[request]?.mandateIsVerified = true
     }
-    let renewed = keep(shown?.renewal, request)
-    if !renewed.isEmpty { effects.append(.persist(renewed, then: [])) }
+    effects += keep(shown?.renewal, request, time)
     guard var ballot = ballots[request] else { return .refused([]) }
     guard !ballot.record.ended else { return .refused([.send(sender, .refusal(request, .ended))]) }
+    guard !lapsed.contains(request) else {
+      return .refused([.send(sender, .refusal(request, shown == nil ? .unknownRequest : .expired))])
+    }
     if term.epoch < ballot.epoch { return .refused(pointOn(sender, ballot)) }
     if term.epoch > ballot.epoch {
       guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
@@ -183,7 +185,7 @@ extension Ballots {
   mutating func bury(_ request: RequestID, then rest: [BallotEffect] = []) -> [BallotEffect] {
     guard var ballot = ballots[request] else { return [] }
     if !ballot.record.ended {
-      discount(ballot.record.envelope.client)
+      if lapsed.remove(request) == nil { discount(ballot.record.envelope.client) }
       tombstones += 1
     }
     ballot.record.bury()

@@ -6,10 +6,10 @@ import Vocabulary
 struct Tenure: Sendable {
   /// Newer renewals go into it.
   var mandate: Mandate
-  /// Electors that keep the mandate's renewal, since it was renewed in this tenure.
+  /// Electors of today that said in this tenure that they keep the mandate's renewal.
   var renewalKeepers: Set<NodeID> = []
-  /// A quorum of them does.
-  var isRenewalInForce = true
+  /// A quorum of them does; what a quorum of an earlier epoch kept proves nothing to this one.
+  var isRenewalInForce = false
   let electorate: Electorate
   /// When the newest heartbeat that each elector answered was sent.
   var renewed: OrderedDictionary<NodeID, Instant> = [:]

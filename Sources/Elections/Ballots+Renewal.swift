@@ -46,21 +46,20 @@ extension Ballots {
       return [.send(sender, .refusal(request, .clockSkew(time.wall)))]
     }
     var effects: [BallotEffect] = []
-    if let ballot = ballots[request], !ballot.record.ended, renewal.body.notAfter > ballot.record.notAfter {
-      effects.append(.persist(keep(renewal, request), then: []))
-      effects.append(expiryTimer(request, renewal.body.notAfter, time))
-    }
+    if ballots[request]?.record.ended == false { effects += keep(renewal, request, time) }
     if isKept { return effects + count(renewal, from: sender) }
     guard let ballot = ballots[request] else { return effects }
     guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
-    guard ballot.record.renewal == renewal, ballot.electorate.contains(node) else { return effects }
+    guard ballot.record.renewal == renewal, ballot.electorate.contains(node), !lapsed.contains(request) else {
+      return effects
+    }
     let kept = ElectionMessage.renewal(renewal, ballot.record.envelope, isKept: true)
     let listeners = OrderedSet([sender, ballot.mandate?.manager ?? sender])
     return effects + [.persist([], then: listeners.map { .send($0, kept) })]
   }
 
-  /// Takes in what a mandate or a message shows; what is to be written.
-  mutating func keep(_ renewal: Signed<Renewal>?, _ request: RequestID) -> [ElectionRecord] {
+  /// Takes in what a mandate or a message shows, and writes it down.
+  mutating func keep(_ renewal: Signed<Renewal>?, _ request: RequestID, _ time: Moment) -> [BallotEffect] {
     guard let renewal, let ballot = ballots[request], renewal.body.notAfter > ballot.record.notAfter,
       ballot.record.envelope.isRenewed(by: renewal)
     else { return [] }
@@ -68,10 +67,38 @@ extension Ballots {
     if let mandate = ballot.mandate { ballots[request]?.mandate = mandate.renewed(by: renewal) }
     if let tenure = tenures[request] {
       tenures[request]?.mandate = tenure.mandate.renewed(by: renewal)
-      tenures[request]?.renewalKeepers = [node]
+      tenures[request]?.renewalKeepers = []
       tenures[request]?.isRenewalInForce = false
     }
-    return [.ballot(ballots[request]!.record)]
+    return [.persist([.ballot(ballots[request]!.record)], then: [])] + revive(request, time)
+      + [expiryTimer(request, renewal.body.notAfter, time)]
+  }
+
+  // MARK: On the end of its time
+
+  /// An elector may have missed a renewal, and may be told of it later: what it promised for a service that ran it keeps for a while, silently.
+  /// Had it forgotten, it would begin anew and break its word.
+  mutating func lapse(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
+    guard var ballot = ballots[request], !ballot.record.ended else { return [] }
+    if lapsed.append(request).inserted {
+      discount(ballot.record.envelope.client)
+      (ballot.mandate, ballot.leaseUntil, ballot.deadline, ballot.heard) = (nil, nil, nil, [:])
+      ballots[request] = ballot
+    }
+    let left = ballot.record.keepUntil - time.wall
+    let effects = [BallotEffect.setTimer(.expiry(request), at: time.now + max(left, .zero) + .milliseconds(1))]
+    return lapsed.count > Limits.lapsed ? effects + forgetBallot(of: lapsed[0]) : effects
+  }
+
+  /// It lives on, after all: this elector goes on where it stood.
+  private mutating func revive(_ request: RequestID, _ time: Moment) -> [BallotEffect] {
+    guard let ballot = ballots[request], ballot.record.notAfter + Limits.clockSkew >= time.wall,
+      lapsed.remove(request) != nil
+    else { return [] }
+    requestsOfClient[ballot.record.envelope.client, default: 0] += 1
+    let deadline = time.now + Limits.lease + patience(of: ballot)
+    ballots[request]?.deadline = deadline
+    return [.setTimer(.patience(request), at: deadline)]
   }
 
   /// One more elector keeps it.
@@ -99,7 +126,7 @@ extension Ballots {
 
   /// The manager's part of the repetition, with each heartbeat.
   func renewalNotices(_ tenure: Tenure) -> [BallotEffect] {
-    guard let renewal = tenure.mandate.renewal, !tenure.renewalKeepers.isEmpty else { return [] }
+    guard let renewal = tenure.mandate.renewal else { return [] }
     return tenure.electorate.members.filter { !tenure.renewalKeepers.contains($0) }.map {
       .send($0, .renewal(renewal, tenure.mandate.envelope, isKept: false))
     }

@@ -39,6 +39,8 @@ public struct Ballots: Sendable {
   var requestsOfClient: [NodeID: Int] = [:]
   /// Ballots of services that have ended.
   var tombstones = 0
+  /// Ballots whose time is over as far as this elector knows, the oldest first; see ``Ballots/lapse(_:_:)``.
+  var lapsed: OrderedSet<RequestID> = []
   /// Whose claims may concern each other.
   var requestsOfSource: [SourceKey: OrderedSet<RequestID>] = [:]
   /// Why this peer does not stand as a candidate; nil when it does.
@@ -115,7 +117,7 @@ public struct Ballots: Sendable {
   // MARK: What checkers look at
 
   /// Ballots of requests that live, and those that only say that one has ended.
-  package var kept: (live: Int, tombstones: Int) { (ballots.count - tombstones, tombstones) }
+  package var kept: (live: Int, tombstones: Int) { (ballots.count - tombstones - lapsed.count, tombstones) }
   /// Calls that wait or follow.
   package var waitingCalls: Int { calls.count }
   /// Whether this peer manages the request and has proposed its next electorate.
@@ -187,6 +189,10 @@ public struct Ballots: Sendable {
     }
     for request in ballots.keys {
       guard let ballot = ballots[request] else { continue }
+      guard time.wall <= ballot.record.notAfter + Limits.clockSkew else {
+        effects += onExpiry(request, time)
+        continue
+      }
       effects.append(expiryTimer(ballot, time))
       guard !ballot.record.ended else { continue }
       let deadline = time.now + Limits.lease + patience(of: ballot)
@@ -207,9 +213,8 @@ public struct Ballots: Sendable {
     }
     guard time.wall > last + Limits.clockSkew else { return [expiryTimer(request, last, time)] }
     var effects: [BallotEffect] = []
-    if let ballot = ballots.removeValue(forKey: request) {
-      forget(ballot)
-      effects.append(.persist([.forget(request)], then: []))
+    if let ballot = ballots[request] {
+      effects = ballot.record.keepUntil >= time.wall ? lapse(request, time) : forgetBallot(of: request)
     }
     if tenures.removeValue(forKey: request) != nil { effects.append(.lost(request, .expired)) }
     if let call = calls.removeValue(forKey: request) {
@@ -240,12 +245,22 @@ public struct Ballots: Sendable {
     if requestsOfClient[client] == 0 { requestsOfClient[client] = nil }
   }
 
+  mutating func forgetBallot(of request: RequestID) -> [BallotEffect] {
+    guard let ballot = ballots.removeValue(forKey: request) else { return [] }
+    forget(ballot)
+    return [.persist([.forget(request)], then: [])]
+  }
+
   /// Drops a ballot's indices.
   mutating func forget(_ ballot: Ballot) {
     let (request, known) = (ballot.request, ballot.record.envelope)
     let number = ClientNumber(client: known.client, counter: known.body.counter)
     if firsts[number] == request { firsts[number] = nil }
-    if ballot.record.ended { tombstones -= 1 } else { discount(known.client) }
+    if ballot.record.ended {
+      tombstones -= 1
+    } else if lapsed.remove(ballot.request) == nil {
+      discount(known.client)
+    }
     requestsOfSource[known.body.source]?.remove(request)
     if requestsOfSource[known.body.source]?.isEmpty ?? false { requestsOfSource[known.body.source] = nil }
   }

@@ -76,6 +76,11 @@ public struct Succession: Hashable, Sendable {
     epoch == 0 ? envelope.body.electorate : epoch <= self.epoch ? handovers[Int(epoch) - 1].electorate : nil
   }
 
+  /// Whether a peer had a part in the request before the newest epoch began, or could have in the first.
+  func mayHaveElectedBefore(_ node: NodeID) -> Bool {
+    (0..<max(epoch, 1)).contains { electorate(in: $0)?.contains(node) ?? false }
+  }
+
   /// Checks that each electorate was named by a quorum of the one before.
   public func verify(using verified: inout VerifiedDigests) throws(MandateFault) {
     for (epoch, handover) in handovers.enumerated() {

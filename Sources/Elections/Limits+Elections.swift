@@ -39,6 +39,11 @@ extension Limits {
   /// Requests that have ended and that one peer remembers until their time is over, lest one that is shown again be served again: four
   /// times as many as live ones.
   public static let tombstones = 4 * ballots
+  /// What an elector promised for a service that ran it keeps for so long after the end that it knows of: an elector that was away for a day
+  /// may be told that the request was renewed meanwhile.
+  public static let lapse = Duration.seconds(24 * 3_600)
+  /// Such ballots that one peer keeps, the newest; who has none takes no part in what outlived its envelope.
+  public static let lapsed = ballots
   /// Live requests of one client at one elector: bounds grinding for a friendly order.
   public static let ballotsPerClient = 256
   /// Elections that one portal waits for at once.

@@ -62,4 +62,9 @@ extension Signed where Body == Envelope {
 extension BallotRecord {
   /// Until when the request is valid, renewals included.
   public var notAfter: WallTime { envelope.notAfter(renewedBy: renewal) }
+
+  /// Until when it is kept: longer where a service ran that may have been renewed while this elector was away.
+  public var keepUntil: WallTime {
+    notAfter + Limits.clockSkew + (ended || accepted == nil ? .zero : Limits.lapse)
+  }
 }

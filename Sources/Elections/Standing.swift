@@ -32,7 +32,7 @@ extension Ballots {
   /// Every request that this peer elects, manages or called for, in the order in which it heard of them.
   public func standings(at now: Instant) -> [Standing] {
     let called = calls.keys.filter { ballots[$0] == nil }
-    return (Array(ballots.keys) + called).compactMap { standing(of: $0, at: now) }
+    return (ballots.keys.filter { !lapsed.contains($0) } + called).compactMap { standing(of: $0, at: now) }
   }
 
   /// One request's standing; nil when this peer has no part in it.

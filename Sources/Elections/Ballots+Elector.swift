@@ -42,7 +42,35 @@ extension Ballots {
   ) throws(ElectionRefusal) -> [BallotEffect] {
     let (request, body) = (envelope.request, envelope.body)
     guard ballots[request] == nil else { return [] }
-    let succession = Succession(envelope, handovers)
+    try checkAdmission(envelope, Succession(envelope, handovers), renewal: renewal, time)
+    if !isMandated {
+      let number = ClientNumber(client: envelope.client, counter: body.counter)
+      if let first = firsts[number].flatMap({ ballots[$0] }) { throw .duplicate(of: first.record.envelope) }
+      do {
+        try view.checkPlausibility(of: body.electorate, for: body.source, at: time.now)
+      } catch { throw .implausible(omitted: error.omitted, reason: error.reason) }
+      do { try envelope.checkOrder(against: evidence, using: &verified) } catch { throw .disorder("\(error)") }
+    }
+    var ballot = Ballot(envelope, evidence: evidence)
+    if let renewal, envelope.isRenewed(by: renewal) { ballot.record.renewal = renewal }
+    if !handovers.isEmpty { ballot.enter(handovers) }
+    enter(ballot)
+    return [expiryTimer(ballot, time)]
+  }
+
+  /// What can be said of an unknown request without looking at a signature: whoever shows a mandate or a handover for one passes here first,
+  /// so that nobody has this peer check hundreds for nothing. Only members are heard at all.
+  func checkUnknown(_ mandate: Mandate, _ succession: Succession, _ time: Moment) throws(ElectionRefusal) {
+    try checkAdmission(mandate.envelope, succession, renewal: mandate.renewal, time)
+    do {
+      try view.checkSize(of: succession.electorate, for: mandate.envelope.body.source, at: time.now)
+    } catch { throw .implausible(omitted: error.omitted, reason: error.reason) }
+  }
+
+  private func checkAdmission(
+    _ envelope: Signed<Envelope>, _ succession: Succession, renewal: Signed<Renewal>?, _ time: Moment
+  ) throws(ElectionRefusal) {
+    let body = envelope.body
     guard succession.electorate.contains(node) else { throw .notAnElector }
     guard envelope.notAfter(renewedBy: renewal) + Limits.clockSkew >= time.wall else { throw .expired }
     // It may have promised something, missed the renewal and forgotten: to begin anew would be to break its word.
@@ -57,19 +85,6 @@ extension Ballots {
       throw .busy
     }
     if let contest = body.contest { throw .disorder("\(contest.rawValue) is no order under the quorum protocol") }
-    if !isMandated {
-      let number = ClientNumber(client: envelope.client, counter: body.counter)
-      if let first = firsts[number].flatMap({ ballots[$0] }) { throw .duplicate(of: first.record.envelope) }
-      do {
-        try view.checkPlausibility(of: body.electorate, for: body.source, at: time.now)
-      } catch { throw .implausible(omitted: error.omitted, reason: error.reason) }
-      do { try envelope.checkOrder(against: evidence, using: &verified) } catch { throw .disorder("\(error)") }
-    }
-    var ballot = Ballot(envelope, evidence: evidence)
-    if let renewal, envelope.isRenewed(by: renewal) { ballot.record.renewal = renewal }
-    if !handovers.isEmpty { ballot.enter(handovers) }
-    enter(ballot)
-    return [expiryTimer(ballot, time)]
   }
 
   // MARK: Voting

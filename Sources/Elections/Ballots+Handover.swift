@@ -66,18 +66,20 @@ extension Ballots {
         return succession.epoch < ballot.epoch ? pointOn(sender, ballot) : []
       }
     }
+    if ballots[request] == nil {
+      guard view.isAlive(sender) else { return [.rejected(sender, .notAMember)] }
+      do throws(ElectionRefusal) {
+        try checkUnknown(newest.mandate, succession, time)
+        do { try view.checkPlausibility(of: succession.electorate, for: envelope.body.source, at: time.now) } catch {
+          throw .implausible(omitted: error.omitted, reason: error.reason)
+        }
+      } catch { return [.send(sender, .refusal(request, error))] }
+    }
     if let fault = check(newest, succession) { return [.rejected(sender, .mandate(fault))] }
     var effects = keep(newest.mandate.renewal, request, time)
-    if ballots[request] == nil {
-      do {
-        effects = try admit(
-          envelope, handovers: handovers, renewal: newest.mandate.renewal, isMandated: true, time)
-        try view.checkPlausibility(of: succession.electorate, for: envelope.body.source, at: time.now)
-      } catch let error as Implausible {
-        if let ballot = ballots.removeValue(forKey: request) { forget(ballot) }
-        return [.send(sender, .refusal(request, .implausible(omitted: error.omitted, reason: error.reason)))]
-      } catch let error as ElectionRefusal { return [.send(sender, .refusal(request, error))] } catch { return [] }
-    }
+    do {
+      effects += try admit(envelope, handovers: handovers, renewal: newest.mandate.renewal, isMandated: true, time)
+    } catch { return [.send(sender, .refusal(request, error))] }
     guard var ballot = ballots[request] else { return effects }
     guard !lapsed.contains(request) else { return [.send(sender, .refusal(request, .expired))] }
     ballot.enter(handovers)
@@ -97,14 +99,14 @@ extension Ballots {
 
   /// The version must be what the certificates say the epoch began from, or a later one of it.
   private mutating func check(_ newest: MandatedSnapshot, _ succession: Succession) -> MandateFault? {
-    do throws(MandateFault) {
-      try succession.verify(using: &verified)
-      try newest.verify(using: &verified)
-    } catch { return error }
     let own = newest.mandate.succession.handovers
     guard own.count <= succession.handovers.count, own == Array(succession.handovers.prefix(own.count)),
       let last = succession.handovers.last, newest.snapshot.mark >= last.mark
     else { return .otherTerm(newest.snapshot.body.term) }
+    do throws(MandateFault) {
+      try newest.verify(using: &verified)
+      try succession.verify(using: &verified)
+    } catch { return error }
     return nil
   }
 

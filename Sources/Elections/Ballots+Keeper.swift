@@ -48,6 +48,10 @@ extension Ballots {
     }
     if ballots[request] == nil {
       guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
+      guard view.isAlive(sender) else { return .refused([.rejected(sender, .notAMember)]) }
+      do { try checkUnknown(shown, shown.succession, time) } catch {
+        return .refused([.send(sender, .refusal(request, error))])
+      }
       do { try shown.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
       do {
         effects = try admit(
@@ -65,8 +69,8 @@ extension Ballots {
     if term.epoch < ballot.epoch { return .refused(pointOn(sender, ballot)) }
     if term.epoch > ballot.epoch {
       guard let shown else { return .refused([.send(sender, .refusal(request, .unknownRequest))]) }
-      do { try shown.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
       guard shown.electorate.contains(node) else { return .refused([.send(sender, .refusal(request, .notAnElector))]) }
+      do { try shown.verify(using: &verified) } catch { return .refused([.rejected(sender, .mandate(error))]) }
       ballot.enter(shown.succession.handovers)
     }
     guard ballot.candidate(in: term) == sender else { return .refused([.rejected(sender, .notTheCandidate)]) }

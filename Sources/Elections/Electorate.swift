@@ -131,13 +131,7 @@ extension MemberView {
     let base = settled.count >= named.size ? settled : Array(members.keys)
     guard let own = Electorate.draw(for: source, from: base, size: max(named.size, 1)) else { return }
     let omitted = own.members.filter { !named.contains($0) }
-    let allowed = min(Limits.electors, settled.count)
-    guard named.size + named.faults >= allowed else {
-      let drawn = Electorate.draw(for: source, from: settled)?.members ?? []
-      throw Implausible(
-        omitted: drawn.filter { !named.contains($0) },
-        reason: "\(named.size) electors are named where this peer has known enough members for \(allowed)")
-    }
+    try checkSize(of: named, for: source, settled: settled)
     let shared = own.size - omitted.count
     let wanted = min(named.size - named.faults, own.size)
     guard shared >= wanted else {
@@ -145,5 +139,23 @@ extension MemberView {
         omitted: omitted,
         reason: "\(shared) of \(named.size) electors are in this peer's own draw, at least \(wanted) were expected")
     }
+  }
+
+  private func checkSize(
+    of named: Electorate, for source: SourceKey, settled: [NodeID]
+  ) throws(Implausible) {
+    let allowed = min(Limits.electors, settled.count)
+    guard named.size + named.faults < allowed else { return }
+    let drawn = Electorate.draw(for: source, from: settled)?.members ?? []
+    throw Implausible(
+      omitted: drawn.filter { !named.contains($0) },
+      reason: "\(named.size) electors are named where this peer has known enough members for \(allowed)")
+  }
+
+  /// The half of it that also holds for an electorate drawn long ago: whether it has as many as the members allow.
+  func checkSize(of named: Electorate, for source: SourceKey, at now: Instant) throws(Implausible) {
+    try checkSize(
+      of: named, for: source,
+      settled: members.values.filter { now - $0.knownSince >= Limits.settledMember }.map(\.id))
   }
 }

@@ -63,12 +63,14 @@ public struct Mandate: Hashable, Sendable {
   /// Checks that a quorum of the electorate voted for this request, term and manager, and that the electorate was handed to it: one
   /// signature check a vote.
   public func verify(using verified: inout VerifiedDigests) throws(MandateFault) {
-    try succession.verify(using: &verified)
+    // What costs nothing first. Then the votes: who has none of an electorate that is believed does not get to the certificates.
     guard votes.count >= electorate.quorum else { throw .noQuorum(found: votes.count, needed: electorate.quorum) }
     var voters = Set<NodeID>()
     for cast in votes {
       guard electorate.contains(cast.signer) else { throw .vote(of: cast.signer, .notAnElector) }
       guard voters.insert(cast.signer).inserted else { throw .vote(of: cast.signer, .countedTwice) }
+    }
+    for cast in votes {
       guard verified.check(cast, kind: Vote.kind) else { throw .vote(of: cast.signer, .misSigned) }
       let vote: Vote
       do { vote = try Vote(validating: cast.bytes) } catch { throw .vote(of: cast.signer, .malformed(error)) }
@@ -76,6 +78,7 @@ public struct Mandate: Hashable, Sendable {
       guard vote.term == term else { throw .vote(of: cast.signer, .otherTerm(vote.term)) }
       guard vote.candidate == manager else { throw .vote(of: cast.signer, .otherCandidate(vote.candidate)) }
     }
+    try succession.verify(using: &verified)
   }
 
   /// Everything that a node checks before it obeys a stranger's mandate: the quorum, the time, and the electorate against its own view.
@@ -89,11 +92,11 @@ public struct Mandate: Hashable, Sendable {
     guard self.request == request else { throw .otherRequest(self.request) }
     guard self.term == term else { throw .otherTerm(self.term) }
     guard notAfter + Limits.clockSkew >= wall else { throw .expired(notAfter) }
-    try verify(using: &verified)
     guard !view.ignores(manager) else { throw .provenLiar(manager) }
     do {
       try view.checkPlausibility(of: electorate, for: envelope.body.source, at: now)
     } catch { throw .implausibleElectorate(error) }
+    try verify(using: &verified)
   }
 
   /// As messages of other rooms carry it.

@@ -63,7 +63,7 @@ extension Ballots {
     if let ballot = ballots[request] {
       guard !ballot.record.ended else { return [.send(sender, .refusal(request, .ended))] }
       guard succession.epoch > ballot.epoch else {
-        return succession.epoch < ballot.epoch ? pointOn(sender, ballot) : []
+        return succession.epoch < ballot.epoch ? pointOn(sender, ballot) : whoManages(now: ballot, tell: sender, newest)
       }
     }
     if ballots[request] == nil {
@@ -91,6 +91,8 @@ extension Ballots {
     if defect == .entersWithoutVersion { (ballot.record.accepted, ballot.record.claimOrdinals) = (nil, []) }
     ballots[request] = ballot
     let first = Term(epoch: ballot.epoch, 1)
+    // What this peer managed in the epoch that is over is another's now; unless it was this one that handed over, and is to tell of it.
+    if tenures[request]?.handedOver == nil { effects += stepDown(request, for: first) }
     if ballot.electorate.contains(node) { return effects + castVote(request, first, time) }
     ballot.record.promised = first
     ballots[request] = ballot
@@ -122,6 +124,14 @@ extension Ballots {
       effects.append(.send(sender, .handover(accepted, ballot.record.handovers)))
     }
     return effects
+  }
+
+  /// Whoever handed over tells of it until it hears who manages now: it may be an elector no more, so that no heartbeat tells it.
+  private func whoManages(now ballot: Ballot, tell sender: NodeID, _ newest: MandatedSnapshot) -> [BallotEffect] {
+    guard sender != node, sender == newest.snapshot.signer, newest.snapshot.body.term.epoch < ballot.epoch,
+      let mandate = ballot.mandate
+    else { return [] }
+    return [.send(sender, .elected(mandate))]
   }
 
   /// An elector that votes in an earlier epoch did not hear of the later one; one that votes in a later one will say how it began.

@@ -48,4 +48,51 @@ import Vocabulary
     try mandate.verify(using: &verified)
     #expect(overlay.witness.violations == [])
   }
+
+  /// The members but some, as a peer may see them that cannot reach those.
+  private func view(_ overlay: Overlay, without absent: [Int]) -> MemberView {
+    MemberView(overlay.view.members.values.filter { !absent.contains(overlay.index($0.id)) })
+  }
+
+  @Test("a manager whose electors handed over without it hears so from the certificate, before it has a successor")
+  func drawnOut() throws {
+    var (overlay, envelope, manager, others) = try HandoverTests.running()
+    // Cut off, and one is gone: the rest hand over to an electorate without either.
+    overlay.depart(others[0])
+    overlay.peers[manager].isCutOff = true
+    let peers = overlay.peers.indices.filter { $0 != manager }
+    for peer in peers { overlay.give(peer, .members(view(overlay, without: [manager]))) }
+    overlay.run(9_000) { overlay in
+      peers.contains { overlay.peers[$0].ballots.ballots[envelope.request]?.epoch == 1 }
+    }
+    #expect(overlay.peers[manager].ballots.tenures[envelope.request] != nil)
+    let record = try #require(
+      peers.compactMap { overlay.peers[$0].ballots.ballots[envelope.request] }.first { $0.epoch == 1 }?.record)
+    #expect(!record.handovers[0].electorate.contains(overlay.ids[manager]))
+    let word = ElectionMessage.handover(try #require(record.accepted), record.handovers)
+    overlay.give(manager, .received(from: overlay.ids[others[1]], word))
+    #expect(overlay.peers[manager].ballots.tenures[envelope.request] == nil)
+    #expect(
+      overlay.reports.contains {
+        $0.peer == manager && $0.effect == .lost(envelope.request, .succeeded(Term(epoch: 1, 1)))
+      })
+  }
+
+  @Test("whoever handed over and goes on telling of it is told who manages now")
+  func tellingOn() throws {
+    var (overlay, envelope, manager, others) = try HandoverTests.running()
+    overlay.depart(others[0])
+    overlay.depart(others[1])
+    overlay.run(600) { $0.peers[manager].ballots.tenures[envelope.request]?.handedOver != nil }
+    let old = try #require(overlay.peers[manager].ballots.tenures[envelope.request])
+    let handovers = try #require(old.handedOver)
+    let last = MandatedSnapshot(snapshot: try #require(old.proposal).snapshot, mandate: old.mandate)
+    overlay.run(1_000)
+    let elector = others[2]
+    let mandate = try #require(overlay.peers[elector].ballots.ballots[envelope.request]?.mandate)
+    #expect(mandate.term.epoch == 1)
+    let answer = overlay.peers[elector].ballots.handle(
+      .received(from: overlay.ids[manager], .handover(last, handovers)), at: overlay.now, wall: overlay.wall)
+    #expect(answer == [.send(overlay.ids[manager], .elected(mandate))])
+  }
 }

@@ -89,7 +89,8 @@ extension Ballots {
     effects += ballot.callers.map { .send($0, .elected(mandate)) }
     guard let left = newest?.snapshot.body else { return effects + [.elected(mandate, newest: nil)] }
     let successors = left.term.epoch == term.epoch ? left.successors : nil
-    if successors != nil { tenures[request]?.succession = successors }
+    // Its patience with the electors begins anew: it cannot know when a predecessor's began, and without one it would wait for ever.
+    if successors != nil { (tenures[request]!.succession, tenures[request]!.proposedAt) = (successors, time.now) }
     let draft = SnapshotDraft(
       version: left.version, label: left.label, state: left.state, claims: left.claims, successors: successors)
     return effects + send(draft, request, adopting: true)

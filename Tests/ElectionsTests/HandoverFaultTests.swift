@@ -95,4 +95,41 @@ import Vocabulary
       .received(from: overlay.ids[manager], .handover(last, handovers)), at: overlay.now, wall: overlay.wall)
     #expect(answer == [.send(overlay.ids[manager], .elected(mandate))])
   }
+
+  @Test("a successor that can only repeat a handover makes way in time when no quorum keeps it")
+  func repeatedInVain() throws {
+    var (overlay, envelope, manager, _) = try HandoverTests.running()
+    // Two hear what the manager proposes, who believes that two others are gone: the rest make no quorum without either.
+    let hearers = envelope.order[1...2].map(overlay.index)
+    let heir = hearers[0]
+    let rest = overlay.peers.indices.filter { $0 != manager && !hearers.contains($0) }
+    let absent = envelope.body.electorate.members.map(overlay.index).filter { $0 != 0 && rest.contains($0) }.prefix(2)
+    for peer in rest { overlay.peers[peer].isCutOff = true }
+    overlay.give(manager, .members(view(overlay, without: Array(absent))))
+    func heard(_ overlay: Overlay, _ peer: Int) -> Electorate? {
+      overlay.peers[peer].ballots.ballots[envelope.request]?.record.accepted?.snapshot.body.successors
+    }
+    overlay.run(700) { overlay in hearers.allSatisfy { heard(overlay, $0) != nil } }
+    let next = try #require(heard(overlay, heir))
+    overlay.crash(manager)
+    // The rest live, and believe three of the new electors to be gone.
+    let doubted = next.members.map(overlay.index).filter { $0 != 0 && rest.contains($0) }.prefix(3)
+    for peer in rest {
+      overlay.peers[peer].isCutOff = false
+      overlay.give(peer, .members(view(overlay, without: Array(doubted))))
+    }
+    overlay.run(5_000) { $0.peers[heir].ballots.tenures[envelope.request] != nil }
+    let isRepeated = overlay.peers[heir].ballots.isHandingOver(envelope.request)
+    try #require(isRepeated)
+    func isOver(_ overlay: Overlay) -> Bool {
+      overlay.reports.contains { $0.peer == heir && $0.effect == .lost(envelope.request, .declined) }
+    }
+    overlay.run(9_000)
+    let isEarly = isOver(overlay)
+    #expect(!isEarly, "ten seconds are not over")
+    overlay.run(3_000)
+    let isInTime = isOver(overlay)
+    #expect(isInTime)
+    #expect(overlay.witness.violations == [])
+  }
 }

@@ -28,7 +28,7 @@ extension Node {
       case .forget(let request):
         effectsOut.append(.forget([Record.Name(kind: Node.contestKind, key: request.hash.bytes)]))
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.contests(timer), at: at))
-      case .elected(let claim, let newest): onElected(.claim(claim), newest: newest)
+      case .elected(let claim, let newest): onElected(.claim(claim), newest: newest?.body.snapshot)
       case .managerKnown(let claim): onManagerKnown(.claim(claim))
       case .callFailed(let request, let failure):
         if portal.called[request]?.running == nil || failure == .expired { refuse(request, .election("\(failure)")) }

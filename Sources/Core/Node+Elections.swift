@@ -36,7 +36,7 @@ extension Node {
       case .drawn(let draw, let envelope, let evidence): onDrawn(draw, envelope, evidence)
       case .drawFailed(let draw, let silent): onDrawFailed(draw, silent: silent)
       case .managerKnown(let mandate): onManagerKnown(.mandate(mandate))
-      case .elected(let mandate, let newest): onElected(.mandate(mandate), newest: newest)
+      case .elected(let mandate, let newest): onElected(.mandate(mandate), newest: newest?.body)
       case .snapshotAccepted(let request, let version, _, let earlier):
         let claims = earlier.map { StreamClaim(stream: $0.claim.stream, node: $0.claim.node, request: $0.request) }
         manage(request, .recorded(version: UInt32(clamping: version), earlier: claims))

@@ -23,7 +23,7 @@ struct ManagerNote: Sendable {
 extension Node {
   // MARK: - On being elected
 
-  mutating func onElected(_ mandate: Warrant, newest: Signed<Snapshot>?) {
+  mutating func onElected(_ mandate: Warrant, newest: Snapshot?) {
     let envelope = mandate.envelope.body
     let request = mandate.request
     let latency: Double =
@@ -36,7 +36,7 @@ extension Node {
     let held = HeldMandate(term: mandate.term, digest: mandate.digest, bytes: mandate.encoded())
     event("election.won", request, "manages the request in term \(mandate.term)", [.init("term", "\(mandate.term)")])
     notes[request] = ManagerNote(mandate: mandate, electedAt: now)
-    guard let effects = director.elected(order, held, snapshot: newest?.body.state, at: now, in: managerContext) else {
+    guard let effects = director.elected(order, held, snapshot: newest?.state, at: now, in: managerContext) else {
       notes[request] = nil
       return decline(request)
     }

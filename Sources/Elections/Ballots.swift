@@ -118,6 +118,8 @@ public struct Ballots: Sendable {
 
   /// Ballots of requests that live, and those that only say that one has ended.
   package var kept: (live: Int, tombstones: Int) { (ballots.count - tombstones - lapsed.count, tombstones) }
+  /// Those of requests whose time is over as far as this peer knows.
+  package var keptLapsed: Int { lapsed.count }
   /// Calls that wait or follow.
   package var waitingCalls: Int { calls.count }
   /// Whether this peer manages the request and has proposed its next electorate.

@@ -38,7 +38,7 @@ public enum ContestEffect: Hashable, Sendable {
   /// Wake at this time; replaces the timer of the same name.
   case setTimer(ContestTimer, at: Instant)
   /// This peer manages the request, by its own belief. `newest` is what it knows a predecessor to have left.
-  case elected(ManagerClaim, newest: Signed<Snapshot>?)
+  case elected(ManagerClaim, newest: Signed<ContestVersion>?)
   /// Who manages, by its own word; for a portal that called.
   case managerKnown(ManagerClaim)
   /// The call came to nothing.
@@ -123,7 +123,7 @@ public struct ContestRecord: Hashable, Sendable {
   /// See the type.
   public var promises: RivalPromises
   /// Nil before the first.
-  public var newest: Signed<Snapshot>?
+  public var newest: Signed<ContestVersion>?
   /// A tombstone.
   public var hasEnded: Bool
 }

@@ -23,7 +23,7 @@ public struct ContestMessage: Hashable, Sendable {
     /// Its meaning is the protocol's.
     case answer(term: UInt32)
     /// I manage. The version for who has not said that it keeps it.
-    case coordinator(Signed<ClaimStatement>, newest: Signed<Snapshot>?)
+    case coordinator(Signed<ClaimStatement>, newest: Signed<ContestVersion>?)
     /// I keep this version of yours.
     case kept(VersionMark)
     /// The service of this term's manager is over.
@@ -46,10 +46,6 @@ public struct ContestMessage: Hashable, Sendable {
     self.envelope = envelope
     self.body = body
   }
-}
-
-extension Signed where Body == Snapshot {
-  var versionMark: ContestMessage.VersionMark { .init(term: body.term.number, sequence: body.sequence) }
 }
 
 extension ContestMessage {
@@ -76,12 +72,12 @@ extension ContestMessage {
       let claim: Signed<ClaimStatement> = try Signed(
         verifying: SignedEnvelope(validating: wire.claim, "RivalCoordinator.claim"), using: &verified)
       guard claim.body.request == request else { throw InvalidMessage("RivalCoordinator.claim", "of another request") }
-      var newest: Signed<Snapshot>?
+      var newest: Signed<ContestVersion>?
       if wire.hasSnapshot {
         newest = try Signed(
           verifying: SignedEnvelope(validating: wire.snapshot, "RivalCoordinator.snapshot"), using: &verified)
-        guard let newest, newest.body.request == request, newest.signer == claim.signer,
-          newest.body.term == Term(claim.body.term)
+        guard let version = newest?.body.snapshot, version.request == request, newest?.signer == claim.signer,
+          version.term == Term(claim.body.term)
         else { throw InvalidMessage("RivalCoordinator.snapshot", "not the claimant's, of its request and term") }
       }
       body = .coordinator(claim, newest: newest)

@@ -10,7 +10,7 @@ struct ContestTenure: Sendable {
   var isTold = false
   /// Of the newest version, over all terms.
   var sequence: UInt64 = 0
-  var newest: Signed<Snapshot>?
+  var newest: Signed<ContestVersion>?
   /// Members that said that they keep it.
   var kept: OrderedSet<NodeID> = []
   var isAccepted = true
@@ -21,7 +21,7 @@ struct ContestTenure: Sendable {
   var toldOfEnd: OrderedSet<NodeID> = []
 
   /// The newest version, unless the member keeps it.
-  func missing(at member: NodeID) -> Signed<Snapshot>? { kept.contains(member) ? nil : newest }
+  func missing(at member: NodeID) -> Signed<ContestVersion>? { kept.contains(member) ? nil : newest }
 }
 
 // The manager: takes over what it knows of, tells everybody of every version, and of the end.
@@ -35,11 +35,11 @@ extension Contests {
       ClaimStatement(request: request, strategy: strategy, term: term, wall: time.wall), by: keys)
     // Only members are elected, of the envelope's own strategy: the claim agrees with it.
     guard let claim = try? ManagerClaim(contest.envelope, statement) else { return [] }
-    contests[request]?.tenure = ContestTenure(claim: claim, sequence: contest.newest?.body.sequence ?? 0)
+    contests[request]?.tenure = ContestTenure(claim: claim, sequence: contest.newest?.body.snapshot.sequence ?? 0)
     contests[request]?.leader = claim
     var effects = contest.callers.contains(node) ? onManagerKnown(claim) : []
     effects += tellCallers(request)
-    guard let left = contest.newest?.body else {
+    guard let left = contest.newest?.body.snapshot else {
       contests[request]?.tenure?.isTold = true
       return effects + [.elected(claim, newest: nil)]
     }
@@ -84,7 +84,7 @@ extension Contests {
 
   mutating func onEndWish(_ request: RequestID, _ state: [UInt8], _ time: Moment) -> [ContestEffect] {
     contests[request]?.tenure?.waiting = []
-    let version = (contests[request]?.tenure?.newest?.body.version ?? 0) + 1
+    let version = min((contests[request]?.tenure?.newest?.body.snapshot.version ?? 0) + 1, UInt64(UInt32.max))
     return onPropose(request, SnapshotDraft(version: version, label: Snapshot.ended, state: state), time)
   }
 
@@ -92,9 +92,10 @@ extension Contests {
     guard let contest = contests[request], var tenure = contest.tenure else { return [] }
     tenure.sequence += 1
     let newest = Signed(
-      Snapshot(
-        request: request, term: tenure.claim.term, sequence: tenure.sequence, version: draft.version,
-        label: draft.label, state: draft.state, claims: draft.claims), by: keys)
+      ContestVersion(
+        Snapshot(
+          request: request, term: tenure.claim.term, sequence: tenure.sequence, version: draft.version,
+          label: draft.label, state: draft.state, claims: draft.claims)), by: keys)
     (tenure.newest, tenure.kept, tenure.isAccepted) = (newest, [], false)
     contests[request]?.tenure = tenure
     contests[request]?.newest = newest
@@ -124,10 +125,10 @@ extension Contests {
     tenure.isAccepted = true
     contests[request]?.tenure = tenure
     var effects: [ContestEffect]
-    if newest.body.isEnd, tenure.isTold {
+    if newest.body.snapshot.isEnd, tenure.isTold {
       return beginEnding(request, time)
     } else if tenure.isTold {
-      effects = [.snapshotAccepted(request, version: newest.body.version)]
+      effects = [.snapshotAccepted(request, version: newest.body.snapshot.version)]
     } else {
       contests[request]?.tenure?.isTold = true
       effects = [.elected(tenure.claim, newest: newest)]
@@ -149,6 +150,7 @@ extension Contests {
 
   /// The request lives no more here; its name stays, so that late words are answered.
   mutating func bury(_ request: RequestID) -> [ContestEffect] {
+    if contests[request]?.hasEnded == false { tombstones += 1 }
     contests[request]?.hasEnded = true
     contests[request]?.rival = nil
     calls[request] = nil

@@ -20,6 +20,8 @@ public struct Contests: Sendable {
   let keys: KeyPair
   var view = MemberView([])
   var contests: OrderedDictionary<RequestID, Contest> = [:]
+  /// Contests of services that have ended.
+  var tombstones = 0
   /// As portal.
   var calls: OrderedDictionary<RequestID, ContestCall> = [:]
 
@@ -36,6 +38,7 @@ public struct Contests: Sendable {
       contest.promises = record.promises
       contest.newest = record.newest
       contest.hasEnded = record.hasEnded
+      if record.hasEnded { tombstones += 1 }
       if !record.hasEnded { contest.rival = rival(for: record.envelope, restoring: record.promises) }
       contests[record.envelope.request] = contest
     }
@@ -48,17 +51,21 @@ public struct Contests: Sendable {
     var rival: (any Rival)?
     var promises = RivalPromises(term: 0, vote: nil)
     /// The newest version heard of.
-    var newest: Signed<Snapshot>?
+    var newest: Signed<ContestVersion>?
     /// The newest manager's word.
     var leader: ManagerClaim?
     var tenure: ContestTenure?
-    /// Portals that are to hear of every manager; this peer itself too, where it called.
-    var callers: OrderedSet<NodeID> = []
+    /// Portals that are to hear of every manager; this peer itself too, where it called. First the one that the client asked: however many
+    /// others call, it keeps its place.
+    var callers: OrderedSet<NodeID>
     var hasEnded = false
 
     var request: RequestID { envelope.request }
     var members: [NodeID] { envelope.body.electorate.members }
-    init(_ envelope: Signed<Envelope>) { self.envelope = envelope }
+    init(_ envelope: Signed<Envelope>) {
+      self.envelope = envelope
+      callers = [envelope.body.portal]
+    }
   }
 
   /// Takes in one input and says what is to be done, in order.
@@ -101,7 +108,7 @@ public struct Contests: Sendable {
   /// Whether the request is one of a contest here.
   public func has(_ request: RequestID) -> Bool { contests[request] != nil }
   /// Contests kept.
-  package var kept: Int { contests.count }
+  package var kept: (live: Int, tombstones: Int) { (contests.count - tombstones, tombstones) }
   /// Who takes part in a request.
   package func members(of request: RequestID) -> Electorate? { contests[request]?.envelope.body.electorate }
 
@@ -115,7 +122,7 @@ public struct Contests: Sendable {
     guard envelope.body.notAfter + Limits.clockSkew >= time.wall,
       envelope.body.issued <= time.wall + Limits.clockSkew
     else { throw .expired }
-    guard contests.count < Limits.ballots else { throw .busy }
+    guard kept.live < Limits.ballots, tombstones < Limits.tombstones else { throw .busy }
     let isMember = envelope.body.electorate.contains(node)
     guard isMember || envelope.body.portal == node else { throw .notAMember }
     do { try view.checkPlausibility(of: envelope.body.electorate, for: envelope.body.source, at: time.now) } catch {
@@ -150,6 +157,7 @@ public struct Contests: Sendable {
     guard let contest = contests[request] else { return [] }
     guard time.wall > contest.envelope.body.notAfter + Limits.clockSkew else { return [expiryTimer(request, time)] }
     contests[request] = nil
+    if contest.hasEnded { tombstones -= 1 }
     let wasCalled = calls.removeValue(forKey: request) != nil
     return [.forget(request)] + (contest.tenure?.isTold ?? false ? [.lost(request, .expired)] : [])
       + (wasCalled ? [.callFailed(request, .expired)] : [])
@@ -248,7 +256,7 @@ public struct Contests: Sendable {
   }
 
   private mutating func onCoordinator(
-    _ request: RequestID, _ statement: Signed<ClaimStatement>, _ newest: Signed<Snapshot>?, from sender: NodeID,
+    _ request: RequestID, _ statement: Signed<ClaimStatement>, _ newest: Signed<ContestVersion>?, from sender: NodeID,
     _ time: Moment, _ random: inout SeededRandom
   ) -> [ContestEffect] {
     guard let contest = contests[request], statement.signer == sender else {

@@ -88,12 +88,13 @@ extension Node {
 
   static let electionKind = "election"
 
-  static func ballots(keys: KeyPair, memory: Memory, now: Instant, wall: WallTime) -> Ballots {
-    let records = memory.records.compactMap { record -> ElectionRecord? in
-      guard record.name.kind == electionKind else { return nil }
-      return try? ElectionRecord(key: String(decoding: record.name.key, as: UTF8.self), value: record.bytes)
+  /// What this peer promised as an elector. Where one record cannot be read a promise is forgotten, and nobody knows which: the store counts as
+  /// lost, all of it is dropped, and a new generation begins.
+  /// - Returns: nil for the records where they are dropped.
+  static func promises(in memory: Memory) -> [ElectionRecord]? {
+    try? memory.records.filter { $0.name.kind == electionKind }.map {
+      try ElectionRecord(key: String(decoding: $0.name.key, as: UTF8.self), value: $0.bytes)
     }
-    return Ballots(keys: keys, restoring: records)
   }
 
   mutating func onElection(_ wire: WireElectionMessage, from sender: NodeID) throws(InvalidMessage) {

@@ -17,7 +17,17 @@ extension Node {
     for contact in contacts { addresses.learn(contact.node, contact.address) }
     perform(members.handle(.join(contacts.map { ($0.node, $0.address) }), at: now, using: &random))
     isViewStale = true
-    ballot(.start(identityIsNew: settings.identityIsNew))
+    // Forgotten before anything is written: a new generation is a record of the same name.
+    let isStoreWhole = unreadable.isEmpty
+    if !isStoreWhole {
+      effectsOut.append(.forget(unreadable))
+      event(
+        "election.generation", nil,
+        "a promise in the store cannot be read: as a new generation this peer takes no part in elections that began before now"
+      )
+      unreadable = []
+    }
+    ballot(.start(identityIsNew: settings.identityIsNew && isStoreWhole))
     contest(.start)
     if let warning = strategy.warning { event("election.unproved", nil, "managers are found by \(warning)") }
     keepHouse(by: now + Limits.housekeeping)

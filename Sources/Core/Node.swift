@@ -51,6 +51,8 @@ public struct Node: Sendable {
   var shownMandate: [UInt8] = []
   /// Strangers who speak to this peer over links that they opened: they can be answered. At most ``Base/Limits/guests``.
   var guests: OrderedSet<NodeID> = []
+  /// Records of promises that were dropped because one of them could not be read; until the store is told.
+  var unreadable: [Record.Name] = []
   /// The members changed since the ballots and contests were told.
   var isViewStale = true
   var nextToken: UInt64 = 0
@@ -83,7 +85,13 @@ public struct Node: Sendable {
     members = MemberTable(keys: keys, address: settings.address, incarnation: beginning, portal: settings.portal)
     board = LoadBoard(keys: keys, offer: settings.offer, sequence: beginning)
     sources = SourceBook(restoring: memory)
-    ballots = Node.ballots(keys: keys, memory: memory, now: now, wall: wall)
+    if let promises = Node.promises(in: memory) {
+      ballots = Ballots(keys: keys, restoring: promises)
+    } else {
+      var kept = memory
+      unreadable = kept.forgetPromises()
+      ballots = Ballots(keys: keys)
+    }
     contests = Contests(keys: keys, strategy: settings.election, restoring: Node.contestRecords(memory))
     frauds = FraudBook(node: keys.id, restoring: memory.records.compactMap { FraudRecord(restoring: $0) })
     desk = Desk(

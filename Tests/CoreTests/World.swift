@@ -158,6 +158,12 @@ struct World {
     for other in peers.indices where other != number { breakLink(number, other) }
   }
 
+  /// A bit of a record goes bad on a disk.
+  mutating func spoil(_ name: Record.Name, of number: Int) {
+    guard let record = peers[number].records[name] else { return }
+    peers[number].records[name]!.bytes[record.bytes.count / 2] ^= 1
+  }
+
   /// The same peer again, with what was on its disk.
   mutating func restart(_ number: Int, through contact: Int) {
     let peer = peers[number]

@@ -55,6 +55,18 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     public var electorate: [String]
     /// A quorum of the electors before, each of which keeps the version that names the electorate.
     public var words: [SignedText]
+    /// See the properties.
+    public init(epoch: UInt32, electorate: [String], words: [SignedText]) {
+      self.epoch = epoch
+      self.electorate = electorate
+      self.words = words
+    }
+    public init(from decoder: any Decoder) throws {
+      let fields = try decoder.container(keyedBy: CodingKeys.self)
+      self.init(
+        epoch: try fields.count(forKey: .epoch), electorate: try fields.decode([String].self, forKey: .electorate),
+        words: try fields.decode([SignedText].self, forKey: .words))
+    }
   }
 
   /// A term in text.
@@ -67,6 +79,10 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     public init(epoch: UInt32, number: UInt32) {
       self.epoch = epoch
       self.number = number
+    }
+    public init(from decoder: any Decoder) throws {
+      let fields = try decoder.container(keyedBy: CodingKeys.self)
+      self.init(epoch: try fields.count(forKey: .epoch), number: try fields.count(forKey: .number))
     }
   }
 
@@ -151,6 +167,8 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
       throw InvalidMessage(path(context.codingPath + [key]), "is missing")
     } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
       throw InvalidMessage(path(context.codingPath), context.debugDescription)
+    } catch DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty {
+      throw InvalidMessage(path(context.codingPath), context.debugDescription)
     } catch { throw InvalidMessage("evidence", "not JSON: \(error)") }
   }
 
@@ -171,6 +189,17 @@ extension Ballots {
     return ElectionEvidence(
       mandate: mandate, snapshot: certificate?.snapshot, acknowledgements: certificate?.words ?? [],
       order: orderEvidence(of: request))
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// A count. The decoder itself takes a number that does not fit for a fault of the JSON, and does not say where.
+  fileprivate func count(forKey key: Key) throws -> UInt32 {
+    let number = try decode(Double.self, forKey: key)
+    guard let count = UInt32(exactly: number) else {
+      throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "\(number) is no count")
+    }
+    return count
   }
 }
 

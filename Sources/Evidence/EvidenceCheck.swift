@@ -70,7 +70,7 @@ public struct EvidenceCheck: Hashable, Sendable {
   private mutating func checkEnvelope(_ evidence: ElectionEvidence) -> Signed<Envelope>? {
     let envelope: Signed<Envelope>
     do { envelope = try Signed(verifying: try evidence.envelope.parsed("envelope")) } catch {
-      findings.append(Finding(part: "envelope", problem: error.reason))
+      findings.append(Finding(part: "envelope", problem: "\(error)"))
       return nil
     }
     if evidence.version != 1 {
@@ -146,7 +146,7 @@ public struct EvidenceCheck: Hashable, Sendable {
     }
     let snapshot: Signed<Snapshot>
     do { snapshot = try Signed(verifying: try text.parsed("snapshot")) } catch {
-      findings.append(Finding(part: "snapshot", problem: error.reason))
+      findings.append(Finding(part: "snapshot", problem: "\(error)"))
       return
     }
     if snapshot.signer != manager || snapshot.body.term != term || snapshot.body.request != envelope.request {

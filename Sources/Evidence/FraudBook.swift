@@ -83,15 +83,13 @@ public struct FraudBook: Sendable {
       return found.flatMap { learn($0, wall, isMember, others, &random) }
     case .received(let word, let sender):
       return word.proofs.flatMap { learn($0, wall, isMember, others, &random) } + onKnown(word, sender, isMember)
-    case .meets(let other): return records.isEmpty ? [] : [.send(FraudWord(known: told), to: other)]
+    case .meets(let other): return records.isEmpty ? [] : [.send(FraudWord(known: Array(records.keys)), to: other)]
     case .housekeeping:
       let old = records.values.filter { $0.until < wall }.map(\.proof.culprit)
       for culprit in old { forget(culprit) }
       return old.flatMap { [.forget($0), .released($0)] }
     }
   }
-
-  private var told: [NodeID] { Array(records.keys.suffix(Limits.frauds)) }
 
   private mutating func learn(
     _ proof: FraudProof, _ wall: WallTime, _ isMember: (NodeID) -> Bool, _ others: () -> [NodeID],
@@ -146,7 +144,7 @@ public struct FraudBook: Sendable {
       size += record.proof.size
     }
     if !word.isAnswer, word.known.contains(where: { records[$0] == nil && ($0 == node || isMember($0)) }) {
-      answer.known = told + [node]
+      answer.known = records.keys + [node]
     }
     return answer.proofs.isEmpty && answer.known.isEmpty ? [] : [.send(answer, to: sender)]
   }

@@ -86,7 +86,8 @@ extension MemberTable {
 
   // MARK: - On a request to probe for somebody else
 
-  /// At the address of the target's own record: nobody can have this peer send to an address of his choice.
+  /// At the address that the target itself signed, in the record that this peer keeps or, of whom it keeps none, in the one that came along. Who
+  /// makes up a target can name an address so: it gets one small datagram for one question.
   private mutating func onErrand(
     _ target: NodeID, for asker: NodeID, at address: PeerAddress, _ question: MemberDatagram, _ now: Instant
   ) -> [MemberEffect] {

@@ -88,7 +88,7 @@ extension LeaderFailureStudy {
     let numbers = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
     while let entry = queue.popMin(), entry.at - crash < .fromSeconds(patience) {
       let now = entry.at
-      var (open, at): ([RivalEffect], Int)
+      let (open, at): ([RivalEffect], Int)
       switch entry.event {
       case .told(let number, let input): (open, at) = (members[number].handle(input, at: now, using: &random), number)
       case .timer(let number, let order):
@@ -110,7 +110,6 @@ extension LeaderFailureStudy {
         case .lost: break
         }
       }
-      _ = at
     }
     return nil
   }

@@ -72,9 +72,24 @@ import Wire
   }
 
   @Test("JSON that is not evidence is refused with the field")
-  func malformed() {
+  func malformed() throws {
+    let (_, _, evidence) = try elected()
     #expect { try ElectionEvidence(json: Data("{}".utf8)) } throws: { "\($0)".contains("is missing") }
     #expect { try ElectionEvidence(json: Data("no".utf8)) } throws: { "\($0)".contains("not JSON") }
+    // Good JSON, with a number that no epoch has.
+    let good = String(decoding: evidence.json(), as: UTF8.self)
+    let odd = good.replacing("\"epoch\" : 0", with: "\"epoch\" : -1")
+    #expect(odd != good)
+    #expect { try ElectionEvidence(json: Data(odd.utf8)) } throws: {
+      "\($0)" == "evidence.term.epoch: -1.0 is no count"
+    }
+    // A part that is no statement: which field of it.
+    var broken = evidence
+    broken.envelope.signer = "nobody"
+    #expect(EvidenceCheck(broken).findings.map(\.problem) == ["envelope.signer: not a node ID of 52 base32 characters"])
+    broken = evidence
+    broken.snapshot?.body = "?"
+    #expect(EvidenceCheck(broken).findings.first?.problem == "snapshot.body: not base64")
   }
 
   @Test("every message survives the wire, and its signatures are checked once")

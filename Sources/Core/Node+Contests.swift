@@ -60,17 +60,17 @@ extension Node {
     if envelope.body.contest == nil { ballot(.seek(envelope)) } else { contest(.seek(envelope)) }
   }
 
-  mutating func onManagerKnown(_ mandate: Warrant) {
-    let request = mandate.request
+  mutating func onManagerKnown(_ warrant: Warrant) {
+    let request = warrant.request
     knownServices.note(request) {
-      if $0.mandate.map({ $0.term < mandate.term }) ?? true { $0.mandate = mandate }
+      if $0.warrant.map({ $0.term < warrant.term }) ?? true { $0.warrant = warrant }
       if $0.state == "electing" { $0.state = "placing" }
     }
     if portal.called[request]?.managed == nil { portal.called[request]?.managed = now }
-    let (kind, manages) = mandate.mandate == nil ? ("claim", "says that it manages") : ("mandate", "manages")
+    let (kind, manages) = warrant.mandate == nil ? ("claim", "says that it manages") : ("mandate", "manages")
     event(
-      "election.\(kind)", request, "\(mandate.manager.short)… \(manages) in term \(mandate.term)",
-      [.init("manager", "\(mandate.manager)"), .init("term", "\(mandate.term)")])
+      "election.\(kind)", request, "\(warrant.manager.short)… \(manages) in term \(warrant.term)",
+      [.init("manager", "\(warrant.manager)"), .init("term", "\(warrant.term)")])
   }
 
   // MARK: - For a manager, however elected

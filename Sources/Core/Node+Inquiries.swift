@@ -28,7 +28,7 @@ struct KnownService: Sendable {
   var state = ""
   var problem = ""
   /// A mandate, or a manager's own claim where no quorum elects.
-  var mandate: Warrant?
+  var warrant: Warrant?
   var report: WireServiceReport?
   var heard: Instant?
 }
@@ -84,7 +84,7 @@ extension Node {
     nextToken += 1
     var inquiry = InquiryBook.Inquiry(
       client: client, request: request, explanation: explanation, asked: [], silent: [], began: now)
-    let manager = knownServices[request]?.mandate?.manager
+    let manager = knownServices[request]?.warrant?.manager
     let others = members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node).prefix(Limits.inquiredPeers)
     let whom = manager.map { members[$0]?.isMember == true ? [$0] : Array(others) } ?? Array(others)
     guard !whom.isEmpty, inquiries.open.count < 1_024 else { return settle(inquiry) }
@@ -122,7 +122,7 @@ extension Node {
     var report =
       managerReport(of: request, explanation: inquiry.explanation)
       ?? WireServiceReport.with { $0.request = request.hash.data }
-    if !report.known, let manager = knownServices[request]?.mandate?.manager, manager != id {
+    if !report.known, let manager = knownServices[request]?.warrant?.manager, manager != id {
       report.manager = manager.data
     }
     report.token = inquiry.token
@@ -132,8 +132,10 @@ extension Node {
   mutating func onReport(_ report: WireServiceReport, from sender: NodeID) throws(InvalidMessage) {
     let request = RequestID(try Field.bytes32(report.request, "ServiceReport.request"))
     if report.known { learn(report, of: request, from: sender) }
-    guard report.token != 0, var inquiry = inquiries.open[report.token], inquiry.request == request else { return }
-    inquiry.silent.remove(sender)
+    // Tokens can be guessed: an answer counts from one that was asked, once.
+    guard report.token != 0, var inquiry = inquiries.open[report.token], inquiry.request == request,
+      inquiry.silent.remove(sender) != nil
+    else { return }
     inquiries.open[report.token] = inquiry
     if report.known {
       inquiries.open.removeValue(forKey: report.token)
@@ -153,13 +155,12 @@ extension Node {
 
   /// A manager's word of its service; the mandate that comes with it is checked before it counts.
   private mutating func learn(_ report: WireServiceReport, of request: RequestID, from sender: NodeID) {
-    guard let mandate = try? Warrant(validating: Array(report.mandate), using: &verified), mandate.request == request,
-      mandate.manager == sender,
-      (try? mandate.verify(using: &verified)) != nil,
-      knownServices[request]?.mandate.map({ $0.term <= mandate.term }) ?? true
+    guard let warrant = try? Warrant(validating: Array(report.mandate), using: &verified), warrant.request == request,
+      warrant.manager == sender, knownServices[request]?.warrant.map({ $0.term <= warrant.term }) ?? true,
+      (try? warrant.verify(using: &verified)) != nil
     else { return }
     knownServices.note(request) {
-      $0.mandate = mandate
+      $0.warrant = warrant
       $0.report = report
       $0.state = report.state
       $0.problem = report.problem
@@ -210,10 +211,10 @@ extension Node {
     wire.known = true
     wire.state = known?.state ?? ""
     wire.problem = known?.problem ?? ""
-    if let mandate = known?.mandate {
-      wire.manager = mandate.manager.data
-      wire.term = mandate.term.wire
-      wire.mandate = .init(mandate.encoded())
+    if let warrant = known?.warrant {
+      wire.manager = warrant.manager.data
+      wire.term = warrant.term.wire
+      wire.mandate = .init(warrant.encoded())
     }
     return ServiceReport(wire: wire, age: known?.heard.map { now - $0 } ?? .zero, portal: portalTimes(of: request))
   }

@@ -253,7 +253,7 @@ extension Node {
   /// Tells the manager that the client wants no more, under the key that signed the envelope.
   mutating func wishEnd(of request: RequestID) {
     let wish = Signed(EndWish(request: request, wall: wall), by: keys)
-    guard let manager = knownServices[request]?.mandate?.manager else { return }
+    guard let manager = knownServices[request]?.warrant?.manager else { return }
     send(.with { $0.service = .with { $0.end = .with { $0.wish = wish.envelope.wire } } }, to: manager)
   }
 
@@ -261,7 +261,7 @@ extension Node {
     let wish = try Signed<EndWish>(
       verifying: SignedEnvelope(validating: wire.wish, "EndRequest.wish"), using: &verified)
     guard let note = notes[wish.body.request] else { return }
-    guard wish.signer == note.mandate.envelope.client else {
+    guard wish.signer == note.warrant.envelope.client else {
       throw InvalidMessage("EndRequest.wish", "not signed by the request's client")
     }
     manage(wish.body.request, .endRequested)
@@ -330,7 +330,7 @@ extension Node {
           request,
           .manager(
             "the service did not come to run within \(Int(Limits.submissionTime.seconds)) s",
-            knownServices[request]?.mandate?.manager))
+            knownServices[request]?.warrant?.manager))
         wishEnd(of: request)
       } else if submission.running != nil, !submission.abandoned.isEmpty {
         let patience = submission.delivered.isEmpty ? Limits.clientAbsence : Limits.clientAbsenceAtEnd

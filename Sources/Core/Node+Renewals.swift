@@ -37,7 +37,7 @@ extension Node {
   // MARK: - The manager
 
   mutating func onRenewed(_ request: RequestID, _ mandate: Mandate) {
-    notes[request]?.mandate = .mandate(mandate)
+    notes[request]?.warrant = .mandate(mandate)
     manage(request, .renewed(notAfter: mandate.notAfter, mandate: mandate.encoded()))
   }
 }
@@ -48,10 +48,10 @@ extension Node {
   mutating func seekSilentManagers() {
     for (request, submission) in portal.called where submission.running != nil && !submission.isOver {
       guard submission.sought.map({ now - $0 > Limits.seeking }) ?? true, !desk.isRenewed(request, at: now),
-        let mandate = knownServices[request]?.mandate
+        let warrant = knownServices[request]?.warrant
       else { continue }
       portal.called[request]!.sought = now
-      seek(mandate.envelope)
+      seek(warrant.envelope)
     }
   }
 }

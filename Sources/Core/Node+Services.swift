@@ -14,7 +14,7 @@ import Wire
 /// What a manager's peer keeps of a service besides the manager itself.
 struct ManagerNote: Sendable {
   /// What makes this peer the manager: a mandate, or its own claim where no quorum elects.
-  var mandate: Warrant
+  var warrant: Warrant
   /// The newest plan's reasons, as JSON.
   var explanation = ""
   var electedAt: Instant
@@ -23,19 +23,19 @@ struct ManagerNote: Sendable {
 extension Node {
   // MARK: - On being elected
 
-  mutating func onElected(_ mandate: Warrant, newest: Snapshot?) {
-    let envelope = mandate.envelope.body
-    let request = mandate.request
+  mutating func onElected(_ warrant: Warrant, newest: Snapshot?) {
+    let envelope = warrant.envelope.body
+    let request = warrant.request
     let latency: Double =
       if case .success(let service) = ServiceDocument.read(envelope.document, catalogue: catalogue) {
         Double(service.request.latency ?? 0)
       } else { 0 }
     let order = ServiceOrder(
-      request: request, document: envelope.document, portal: envelope.portal, notAfter: mandate.notAfter,
+      request: request, document: envelope.document, portal: envelope.portal, notAfter: warrant.notAfter,
       latency: latency)
-    let held = HeldMandate(term: mandate.term, digest: mandate.digest, bytes: mandate.encoded())
-    event("election.won", request, "manages the request in term \(mandate.term)", [.init("term", "\(mandate.term)")])
-    notes[request] = ManagerNote(mandate: mandate, electedAt: now)
+    let held = HeldMandate(term: warrant.term, digest: warrant.digest, bytes: warrant.encoded())
+    event("election.won", request, "manages the request in term \(warrant.term)", [.init("term", "\(warrant.term)")])
+    notes[request] = ManagerNote(warrant: warrant, electedAt: now)
     guard let effects = director.elected(order, held, snapshot: newest?.state, at: now, in: managerContext) else {
       notes[request] = nil
       return decline(request)
@@ -94,7 +94,7 @@ extension Node {
   /// The portal hears of every change: it answers the client.
   private mutating func tellPortal(of request: RequestID) {
     guard let note = notes[request], let report = managerReport(of: request, explanation: false) else { return }
-    send(.with { $0.service = .with { $0.report = report } }, to: note.mandate.envelope.body.portal)
+    send(.with { $0.service = .with { $0.report = report } }, to: note.warrant.envelope.body.portal)
   }
 
   /// What a manager asks of its peer. It seldom does: the view is put together when it plans.
@@ -117,12 +117,12 @@ extension Node {
       $0.known = true
       $0.state = manager.phase.rawValue
       $0.manager = id.data
-      $0.term = note.mandate.term.wire
+      $0.term = note.warrant.term.wire
       $0.planVersion = manager.version
       $0.repairs = manager.repairs
       $0.problem = manager.failure.map { "\($0)" } ?? ""
       $0.frozen = manager.isFrozen
-      $0.mandate = .init(note.mandate.encoded())
+      $0.mandate = .init(note.warrant.encoded())
       $0.stages = stageReports(of: manager)
       $0.sockets = socketReports(of: manager)
       if explanation {

@@ -32,7 +32,7 @@ struct AttackTests {
       journey.world.run(for: .seconds(3))
       manager = try #require(journey.manager(of: request))
       let (node, note) = (journey.world.peers[manager].node, journey.world.peers[manager].node.notes[request])
-      mandate = try #require(note).mandate.encoded()
+      mandate = try #require(note).warrant.encoded()
       let service = try #require(node.director.services[request])
       let work = try #require(
         service.assignments.first { assignment in

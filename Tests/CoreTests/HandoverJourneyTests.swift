@@ -22,7 +22,7 @@ struct HandoverJourneyTests {
     let won = try #require(journey.world.events("election.won", of: request).last)
     #expect(won.event.details.contains { $0.name == "term" && $0.value.hasPrefix("1.") })
     try journey.expectWhole(request)
-    let known = try #require(journey.world.peers[Journey.portal].node.knownServices[request]?.mandate)
+    let known = try #require(journey.world.peers[Journey.portal].node.knownServices[request]?.warrant)
     #expect(known.term.epoch == 1 && known.electorate.size == 4)
     #expect(!known.electorate.contains(journey.world.peers[victim].node.id))
   }

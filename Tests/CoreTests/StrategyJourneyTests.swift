@@ -14,7 +14,7 @@ import Vocabulary
 struct StrategyJourneyTests {
   private func mandate(of request: RequestID, in journey: Journey) throws -> Mandate {
     let manager = try #require(journey.manager(of: request))
-    return try #require(journey.world.peers[manager].node.notes[request]?.mandate.mandate)
+    return try #require(journey.world.peers[manager].node.notes[request]?.warrant.mandate)
   }
 
   @Test(
@@ -73,7 +73,7 @@ struct RivalJourneyTests {
     var journey = try Journey(seed: 3, election: strategy)
     let request = try journey.begin()
     let manager = try #require(journey.manager(of: request))
-    let warrant = try #require(journey.world.peers[manager].node.notes[request]?.mandate)
+    let warrant = try #require(journey.world.peers[manager].node.notes[request]?.warrant)
     guard case .claim(let claim) = warrant else { throw Journey.Refusal(what: "\(warrant)") }
     #expect(claim.envelope.body.strategy == strategy && claim.manager == journey.world.peers[manager].node.id)
     if strategy == .bully {
@@ -124,7 +124,7 @@ struct RivalJourneyTests {
     var journey = try Journey(seed: 3)
     let request = try journey.begin()
     let (world, node) = (journey.world, journey.world.peers[Talk.sharedBy].node)
-    var body = try #require(node.notes[request] ?? world.peers.compactMap { $0.node.notes[request] }.first).mandate
+    var body = try #require(node.notes[request] ?? world.peers.compactMap { $0.node.notes[request] }.first).warrant
       .envelope.body
     body.contest = strategy
     let envelope = Signed(body, by: world.peers[Journey.portal].keys)

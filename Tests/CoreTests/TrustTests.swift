@@ -27,7 +27,7 @@ struct TrustTests {
       request = try journey.begin()
       manager = try #require(journey.manager(of: request))
       let world = journey.world
-      let mandate = try #require(world.peers[manager].node.notes[request]?.mandate.mandate)
+      let mandate = try #require(world.peers[manager].node.notes[request]?.warrant.mandate)
       liar = try #require(
         mandate.votes.compactMap { world.number(of: $0.signer) }.first {
           ![Talk.sharedBy, Journey.portal, world.number(of: mandate.manager)].contains($0)
@@ -112,6 +112,35 @@ struct TrustTests {
     #expect(reason.contains("no member may elect"))
   }
 
+  @Test("a client's question is answered by who was asked, whoever else guesses its number") func askedAlone() throws {
+    var journey = try Journey(seed: 2)
+    let request = try journey.begin()
+    let manager = try #require(journey.manager(of: request))
+    let others = (0..<5).filter { $0 != manager }
+    let (asker, stranger) = (others[0], others[1])
+    // It asks everybody, and from then on the manager alone.
+    _ = journey.world.ask(asker, .inquire(request, explanation: false))
+    journey.world.run(for: .seconds(1))
+    let token = journey.world.ask(asker, .inquire(request, explanation: false))
+    let (number, inquiry) = try #require(journey.world.peers[asker].node.inquiries.open.elements.last)
+    #expect(inquiry.asked == [journey.world.peers[manager].node.id])
+    let report = WireServiceReport.with {
+      $0.request = request.hash.data
+      $0.token = number
+      $0.known = true
+      $0.state = "failed"
+    }
+    journey.world.inject(
+      .link(.with { $0.service = .with { $0.report = report } }, from: journey.world.peers[stranger].node.id),
+      at: asker)
+    journey.world.run(for: .seconds(1))
+    guard case .report(let answer) = journey.world.answers[token] else {
+      Issue.record("the portal answered \(String(describing: journey.world.answers[token]))")
+      return
+    }
+    #expect(answer.wire.state == "running")
+  }
+
   @Test("(canary) one vote less, and there is nothing to prove")
   func honest() throws {
     var journey = try Journey(seed: 2)
@@ -134,7 +163,7 @@ struct TrustTests {
     let accepted = try #require(journey.world.peers[manager].node.ballots.certificate(of: request)).snapshot
     var other = accepted.body
     other.state += [1]
-    let mandate = try #require(journey.world.peers[manager].node.notes[request]?.mandate.mandate)
+    let mandate = try #require(journey.world.peers[manager].node.notes[request]?.warrant.mandate)
     let message = ElectionMessage.proposal(Signed(other, by: keys), mandate)
     let witness = try #require((0..<5).first { ![manager, Journey.portal].contains($0) })
     journey.world.inject(.link(.with { $0.election = message.wire }, from: keys.id), at: witness)
@@ -187,7 +216,7 @@ struct TrustTests {
     var journey = try Journey(seed: 4)
     journey.world.setRequestLife(.seconds(4), at: Journey.portal)
     let request = try journey.begin()
-    let first = try #require(journey.world.peers[Journey.portal].node.knownServices[request]?.mandate).envelope.body
+    let first = try #require(journey.world.peers[Journey.portal].node.knownServices[request]?.warrant).envelope.body
       .notAfter
     _ = journey.world.run(atMost: .seconds(8)) { World.wall(at: $0.now) > first + .seconds(2) }
     for peer in journey.world.peers

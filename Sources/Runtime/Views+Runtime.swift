@@ -18,26 +18,26 @@ import Wire
 extension ServiceView {
   init(_ request: RequestID, _ report: ServiceReport, at peer: PeerLoop) {
     let wire = report.wire
-    let mandate = report.mandate
-    let call = mandate.flatMap { try? ClientCall(validating: $0.envelope.body.document) }
+    let warrant = report.warrant
+    let call = warrant.flatMap { try? ClientCall(validating: $0.envelope.body.document) }
     let document = call.map { String(decoding: $0.request, as: UTF8.self) } ?? ""
     let asked = call.flatMap { try? ServiceRequest(canonical: $0.request) }
     let age =
-      report.portal.map { (PeerLoop.now - $0.began).seconds } ?? mandate.map {
+      report.portal.map { (PeerLoop.now - $0.began).seconds } ?? warrant.map {
         (PeerLoop.wall - $0.envelope.body.issued).seconds
       } ?? 0
     self.init(
       id: "\(request)", state: ServiceState(wire.state, frozen: wire.frozen), ageSeconds: max(0, age),
       request: document,
-      portal: mandate.map { "\($0.envelope.body.portal)" } ?? "\(peer.keys.id)",
-      electorate: mandate.map { $0.electorate.members.map { "\($0)" } } ?? [])
+      portal: warrant.map { "\($0.envelope.body.portal)" } ?? "\(peer.keys.id)",
+      electorate: warrant.map { $0.electorate.members.map { "\($0)" } } ?? [])
     heardSecondsAgo = report.age.seconds
     manager = Bytes32(wire.manager).map { "\(NodeID($0))" }
     term = wire.hasTerm ? "\(Term(wire.term))" : nil
     epoch = wire.hasTerm ? Int(wire.term.epoch) : nil
     frozen = wire.frozen
     if frozen { warnings.append("fewer than a quorum of electors answer: media flows on, nothing can be repaired") }
-    if let warning = mandate?.strategy.warning { warnings.append(warning) }
+    if let warning = warrant?.strategy.warning { warnings.append(warning) }
     if !wire.problem.isEmpty {
       failure = Problem("service-failed", status: 503, title: "The service failed", detail: wire.problem)
     }
@@ -92,7 +92,7 @@ extension ServiceView {
 
 extension ServiceReport {
   /// The mandate, or the manager's own claim, that came with the report; checked by whoever shows it as valid.
-  var mandate: Warrant? {
+  var warrant: Warrant? {
     var verified = VerifiedDigests(capacity: 16)
     return wire.mandate.isEmpty ? nil : try? Warrant(validating: Array(wire.mandate), using: &verified)
   }
@@ -186,7 +186,7 @@ extension OverlayStatus {
       warnings.append("no fault is tolerated: the loss of one elector would freeze services")
     }
     for service in peer.node.services where service.report.wire.state == "running" {
-      guard let electors = service.report.mandate?.electorate else { continue }
+      guard let electors = service.report.warrant?.electorate else { continue }
       let alive = electors.members.count { $0 == peer.keys.id || peer.node.member($0)?.isMember == true }
       if alive == electors.quorum {
         warnings.append("one more loss among its electors would freeze service \(service.request.short)…")
@@ -258,7 +258,7 @@ extension ToleranceView {
 
 extension ElectionView {
   init?(_ request: RequestID, _ report: ServiceReport) {
-    switch report.mandate {
+    switch report.warrant {
     case .mandate(let mandate): self.init(request, report, mandate)
     case .claim(let claim): self.init(request, report, claim)
     case nil: return nil

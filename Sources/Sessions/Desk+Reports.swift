@@ -17,9 +17,10 @@ extension Desk {
     }
     var told = NodeReport(request: request)
     var holdsSomething = false
+    // What a manager commits to a node it commits whole: a share of an earlier term, or version, is of a plan that is no more.
+    let newest = newestVersion(of: request, in: mark.term)
     for (stream, group) in groups {
-      // What a manager commits to a node it commits whole: a share of an earlier term is of a plan that it never took over.
-      guard let share = group.shares[request], share.term == mark.term else { continue }
+      guard let share = group.shares[request], share.term == mark.term, share.version == newest else { continue }
       holdsSomething = true
       groups[stream]!.shares[request]!.leaseEnds = now + Limits.orphanTimeout
       let user = StreamUser.group(stream)
@@ -34,7 +35,7 @@ extension Desk {
       }
       told.counters += group.health.counters
     }
-    for (id, sink) in sinks where id.request == request && sink.term == mark.term {
+    for (id, sink) in sinks where id.request == request && sink.term == mark.term && sink.version == newest {
       holdsSomething = true
       sinks[id]!.leaseEnds = now + Limits.orphanTimeout
       told.events += sink.health.events(of: .delivery(id.output))
@@ -44,6 +45,13 @@ extension Desk {
     told.events = Array(told.events.prefix(Limits.reportEvents))
     told.counters = Array(told.counters.prefix(Limits.reportCounters))
     return [.send(.report(told), to: sender)]
+  }
+
+  /// The newest plan that put work of a request in force here under a term; nil for none.
+  private func newestVersion(of request: RequestID, in term: Term) -> UInt32? {
+    let shares = groups.values.compactMap { $0.shares[request] }.filter { $0.term == term }.map(\.version)
+    let sinks = sinks.filter { $0.key.request == request && $0.value.term == term }.map(\.value.version)
+    return (shares + sinks).max()
   }
 
   // MARK: On what happens here

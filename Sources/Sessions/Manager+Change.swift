@@ -238,7 +238,7 @@ extension Manager {
     else { return [] }
     guard let first = answer.rejected.first else {
       change.awaiting.remove(node)
-      inForce[node] = change.assignments[node]
+      putInForce(change.assignments[node] ?? [], at: node)
       state = .committing(change)
       return change.awaiting.isEmpty ? settle(change, at: now, in: context) : []
     }
@@ -251,6 +251,14 @@ extension Manager {
     default: ban(node, at: now)
     }
     return again(at: now, in: context)
+  }
+
+  /// What the node did before and is not told any more stays on the list: once the plan is in force it is released.
+  private mutating func putInForce(_ assignments: [Assignment], at node: NodeID) {
+    let leftover = (inForce[node] ?? []).filter { held in
+      !assignments.contains { $0.work.isDelivery == held.work.isDelivery && $0.work.stream == held.work.stream }
+    }
+    inForce[node] = assignments + leftover
   }
 
   /// The plan is in force; what it no longer needs is released.

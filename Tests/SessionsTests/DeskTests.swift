@@ -314,18 +314,20 @@ struct Counter {
     #expect(counter.desk.promised == Promised())
   }
 
-  @Test("a renewal keeps what its manager committed: what a predecessor left and nobody took over goes as an orphan")
-  mutating func leftOver() {
+  @Test(
+    "a renewal keeps what was committed last: what an older plan, or a predecessor's, left goes as an orphan",
+    arguments: [1, 2] as [UInt32])
+  mutating func leftOver(term: UInt32) {
     _ = counter.reserve([counter.work(0), counter.work(1)])
     var second = counter.assignment(counter.work(1))
     second.ordinal = 1
     #expect(counter.commit(counter.assignment()) == nil && counter.commit(second) == nil)
-    _ = counter.reserve(version: 2, term: 2)
-    let taken = counter.signed(counter.assignment(term: 2, version: 2))
-    #expect(counter.commit(taken, version: 2, term: 2) == nil)
+    _ = counter.reserve(version: 2, term: term)
+    let taken = counter.signed(counter.assignment(term: term, version: 2))
+    #expect(counter.commit(taken, version: 2, term: term) == nil)
     var closed: [StreamKey] = []
     for _ in 0..<10 {
-      _ = counter.hear(.renew(counter.mark(2, term: 2)))
+      _ = counter.hear(.renew(counter.mark(2, term: term)))
       for case .closeGroup(let stream) in counter.flat(counter.wait(Limits.renewInterval)) { closed.append(stream) }
     }
     #expect(closed == [counter.work(1).stream])

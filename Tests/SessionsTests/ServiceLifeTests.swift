@@ -195,6 +195,22 @@ import Vocabulary
     #expect(yard.servers(of: scale).count == 2)
   }
 
+  @Test("a node that loses a part of its work, and keeps another, is told so") func lightened() {
+    var yard = Yard()
+    let mux = ChainPlanner.stream([1], 2)
+    // The muxer's node is the portal's too.
+    let order = order(1, in: yard, portal: 2)
+    yard.elect(4, for: order)
+    yard.run(for: .milliseconds(100))
+    #expect(yard.manager(of: order.request)?.current?[mux]?.node == yard.node(2))
+    yard.tell(.failed(mux, kind: "crashed", detail: "again and again", lasting: true), at: yard.node(2))
+    yard.run(for: .seconds(1))
+    let look = yard.peers[yard.node(2)]!.desk.look
+    #expect(look.groups.allSatisfy { $0.shares.isEmpty }, "\(look.groups)")
+    #expect(yard.manager(of: order.request)?.phase == .running)
+    #expect(yard.isStreaming)
+  }
+
   @Test("node after node dies, each after the repair of the last, and the stream stands") func oneAfterTheOther() {
     var yard = Yard(peers: 9)
     let order = order(1, in: yard, portal: 8)

@@ -138,9 +138,14 @@ extension Node {
     }
     isViewStale = true
     board(member.isMember ? .joined(member.node) : .gone(member.node))
-    guard member.state == .dead || member.state == .left, before != member.state else { return }
-    stream(.linkClosed(member.node))
-    for request in Array(director.services.keys) { manage(request, .nodeLost(member.node)) }
+    guard before != member.state else { return }
+    switch member.state {
+    case .alive: for request in Array(director.services.keys) { manage(request, .nodeFound(member.node)) }
+    case .suspect: break
+    case .dead, .left:
+      stream(.linkClosed(member.node))
+      for request in Array(director.services.keys) { manage(request, .nodeLost(member.node)) }
+    }
   }
 
   mutating func board(_ input: BoardInput) {

@@ -94,6 +94,14 @@ extension Manager {
     return react(at: now, in: context)
   }
 
+  /// The node is as good as any from now on: a service that can do with no other must not end while it is back.
+  mutating func onNodeFound(_ node: NodeID, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+    guard banned.removeValue(forKey: node) != nil else { return [] }
+    lost.removeAll { $0.node == node }
+    guard case .waiting = state else { return [] }
+    return proceed(at: now, in: context)
+  }
+
   /// Starts a repair, or starts it afresh when what is on its way counts on what is lost.
   private mutating func react(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
     switch state {

@@ -195,6 +195,7 @@ public struct Manager: Sendable {
     case .message(.report(let report), let node): effects = onReport(report, from: node, at: now, in: context)
     case .message: effects = []
     case .nodeLost(let node): effects = onNodeLost(node, at: now, in: context)
+    case .nodeFound(let node): effects = onNodeFound(node, at: now, in: context)
     case .endRequested: effects = close(nil, at: now)
     case .frozen(let isFrozen):
       self.isFrozen = isFrozen

@@ -17,6 +17,8 @@ public enum ManagerInput: Hashable, Sendable {
   case message(SessionMessage, from: NodeID)
   /// Membership has found a node dead, or it left.
   case nodeLost(NodeID)
+  /// Membership sees a node alive that it had missed.
+  case nodeFound(NodeID)
   /// The client, or its portal for it, wants the service to end; the signature has been checked.
   case endRequested
   /// Whether a quorum of electors is out of reach: no plan can change, media flows on.

@@ -237,6 +237,23 @@ import Vocabulary
     #expect(yard.isStreaming)
   }
 
+  @Test("a node that nobody can replace, and that comes back, gets its work again while the service still waits")
+  func nobodyElse() {
+    var yard = Yard(peers: 5)
+    yard.planner.nodes = [0, 1].map { yard.node($0) }
+    let order = order(1, in: yard, portal: 4)
+    yard.elect(3, for: order)
+    yard.run(for: .milliseconds(100))
+    yard.kill(1)
+    yard.run(for: .seconds(10))
+    #expect(yard.manager(of: order.request)?.phase == .repairing)
+    yard.restart(1)
+    yard.run(for: .seconds(3))
+    yard.reconnect()
+    #expect(yard.manager(of: order.request)?.phase == .running)
+    #expect(yard.isStreaming)
+  }
+
   @Test("the death of the only node with the source ends the service with that reason") func sourceLost() {
     var (yard, order) = running()
     yard.kill(0)

@@ -332,6 +332,17 @@ struct Yard {
     schedule(.nodeLost(dead), at: now + detection)
   }
 
+  /// Starts a peer again, which remembers nothing but its fences; membership sees it at once.
+  mutating func restart(_ index: Int) {
+    let (node, known) = (node(index), peers[node(index)]!)
+    peers[node] = Peer(
+      keys: known.keys, desk: Desk(node: node, capacity: known.desk.capacity, restoring: fences[node] ?? []))
+    trace.append("\(name(node)) is back")
+    for (peer, other) in peers where other.isAlive {
+      for request in other.director.services.keys { manage(.nodeFound(node), request, at: peer) }
+    }
+  }
+
   // MARK: Asking
 
   func manager(of request: RequestID) -> Manager? {

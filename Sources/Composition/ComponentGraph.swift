@@ -69,6 +69,28 @@ public struct ComponentGraph: Hashable, Sendable {
   }
 }
 
+extension ComponentGraph {
+  /// What makes one stream, as a graph whose one output it is, with each stage's id in the whole; nil when no stage makes it.
+  public func part(making stream: StreamKey) -> (graph: ComponentGraph, ids: [Int])? {
+    guard let root = stages.first(where: { $0.key == stream }),
+      let output = outputs.first(where: { $0.stages.contains(root.id) })
+    else { return nil }
+    var needed: Set<Int> = [root.id]
+    for stage in stages.reversed() where needed.contains(stage.id) { needed.formUnion(stage.inputs) }
+    let ids = needed.sorted()
+    let numbers = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
+    let part = ids.map { id in
+      let stage = stages[id]
+      return Stage(
+        id: numbers[id]!, component: stage.component, parameters: stage.parameters,
+        inputs: stage.inputs.map { numbers[$0]! }, key: stage.key, shape: stage.shape, work: stage.work,
+        delay: stage.delay)
+    }
+    let end = Output(name: output.name, delivery: output.delivery, root: part.count - 1, stages: 0..<part.count)
+    return (ComponentGraph(source: source, sourceKey: sourceKey, stages: part, outputs: [end]), ids)
+  }
+}
+
 /// Grows a graph stage by stage; keys, shapes and costs follow from the catalogue.
 struct GraphGrowth {
   let catalogue: Catalogue

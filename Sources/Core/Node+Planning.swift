@@ -45,19 +45,30 @@ struct PlanningView: Sendable {
     var inputs = PlacementInputs(
       graph: service.graph, nodes: nodes.map { corrected($0, wish) },
       client: ClientPlace(coordinate: service.call.client, extra: service.call.clientExtra, portal: wish.order.portal))
+    var ids: [Int]?
+    if let part = wish.part {
+      guard let made = service.graph.part(making: part.stream),
+        let consumer = nodes.first(where: { $0.id == part.consumer })
+      else { return (.failure(.noNodes("nothing is known of who lacks stream \(part.stream.short)…")), false) }
+      inputs.graph = made.graph
+      ids = made.ids
+      inputs.client = ClientPlace(coordinate: consumer.coordinate, extra: 0, portal: consumer.id)
+    }
     inputs.exclusions = wish.excluded.map { Exclusion(node: $0, reason: "it failed or refused a moment ago") }
     // Nobody can begin a stream anew where it runs already.
     let passed = wish.showing == nil ? passed(Set(service.graph.stages.map(\.key)), wish) : []
     inputs.exclusions += passed
     inputs.claims = wish.served.map { Claim(key: $0.key, node: $0.value) }
-    inputs.latencyBound = wish.order.latency > 0 ? wish.order.latency : nil
+    inputs.latencyBound = wish.order.latency > 0 && wish.part == nil ? wish.order.latency : nil
     var random = SeededRandom(seed: seed)
     do throws(PlacementError) {
       let decision = try Placer().place(inputs, using: &random)
       let note = PlanNote(decision, inputs)
-      var plan = servicePlan(decision.plan, portal: wish.order.portal)
+      var plan = servicePlan(decision.plan, portal: inputs.client.portal ?? wish.order.portal)
       plan.showing = showing
-      return (.success(Blueprint(plan: plan, explanation: note.json)), false)
+      guard let ids else { return (.success(Blueprint(plan: plan, explanation: note.json)), false) }
+      // Of the whole service's stages the reasons stay as they were told.
+      return (.success(Blueprint(plan: plan.part(numbered: ids))), false)
     } catch {
       switch error {
       // More members may come to be known; the manager's patience is bounded.
@@ -164,6 +175,24 @@ struct PlanningView: Sendable {
       if best.map({ (cost, view.id) < ($0.cost, $0.node) }) ?? true { best = (cost, view.id) }
     }
     return best?.node
+  }
+}
+
+extension ServicePlan {
+  /// The groups alone, their stages numbered as in the whole graph.
+  fileprivate func part(numbered ids: [Int]) -> ServicePlan {
+    var groups = groups
+    for index in groups.indices {
+      guard case .own(var spec) = groups[index].kind else { continue }
+      for stage in spec.stages.indices {
+        spec.stages[stage].id = ids[spec.stages[stage].id]
+        spec.stages[stage].inputs = spec.stages[stage].inputs.map { input in
+          if case .stage(let id) = input { .stage(ids[id]) } else { input }
+        }
+      }
+      groups[index].kind = .own(spec)
+    }
+    return ServicePlan(groups: groups, deliveries: [], showing: showing)
   }
 }
 

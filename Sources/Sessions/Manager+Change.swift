@@ -122,6 +122,8 @@ extension Manager {
       if let corrected, !left.isLess(than: corrected, of: resource) { ban(node, at: now) }
     case .alreadyServed(let stream):
       wish.served[stream] = node
+      wish.notServed[stream]?.remove(node)
+      lost.removeAll { $0 == Seat(stream: stream, node: node) }
       awaited[stream] = Awaited(since: now, claimant: nil)
     case .passed(let stream):
       wish.passed[stream, default: []].append(node)

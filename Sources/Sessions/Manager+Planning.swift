@@ -20,7 +20,8 @@ extension Manager {
       }
       return propose(plan, at: now, in: context)
     case .failure(.hopeless(let failure)): return close(failure, at: now)
-    case .failure(.needsPlanner): return place(at: now, in: context)
+    case .failure(.missing(let missing, let plan)):
+      return place(supplying: missing, of: plan, at: now, in: context)
     }
   }
 
@@ -56,12 +57,18 @@ extension Manager {
 
   // MARK: Planning the whole
 
-  /// Has the planner place the service with all that was learnt.
-  mutating func place(at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
+  /// Has the planner place the service with all that was learnt; of one that runs only what is missing, where that will do.
+  mutating func place(
+    supplying missing: [StreamKey] = [], of repaired: ServicePlan? = nil, at now: Instant, in context: ManagerContext
+  ) -> [ManagerEffect] {
     guard context.wall <= order.notAfter else { return close(.expired, at: now) }
     attempts += 1
     guard attempts <= Limits.placementTries else { return close(.unplaceable(lastTrouble), at: now) }
     forgetBans(at: now)
+    if let repaired, var plan = supplied(missing, of: repaired, in: context) {
+      seatStandbys(in: &plan, in: context)
+      return plan == current ? wait(at: now) : propose(plan, at: now, in: context)
+    }
     var wish = self.wish
     var base = current
     wish.showing = base?.showing
@@ -116,7 +123,7 @@ extension Manager {
   }
 
   /// Whether a stream's node and everything upstream of it do their work.
-  private func isWell(_ stream: StreamKey, in plan: ServicePlan) -> Bool {
+  func isWell(_ stream: StreamKey, in plan: ServicePlan) -> Bool {
     guard let group = plan[stream], isGood(group.node, for: stream) else { return false }
     return group.spec?.inputs.allSatisfy { isWell($0, in: plan) } ?? true
   }
@@ -126,6 +133,8 @@ extension Manager {
   /// Takes a plan to the electors; what was on its way is given up.
   mutating func propose(_ plan: ServicePlan, at now: Instant, in context: ManagerContext) -> [ManagerEffect] {
     version += 1
+    // What the planner seats anew where it was lost is not lost any more.
+    lost.removeAll { plan[$0.stream]?.providers.contains($0.node) ?? false }
     let cancelled = cancelReservations(except: plan.nodes)
     state = .recording(Change(version: version, plan: plan))
     return cancelled + [

@@ -6,8 +6,8 @@ extension Manager {
   enum RepairProblem: Error {
     /// No plan can help.
     case hopeless(ServiceFailure)
-    /// More is missing than a seat.
-    case needsPlanner
+    /// More is missing than a seat: nobody serves these streams of the plan, which is repaired as far as that goes.
+    case missing([StreamKey], of: ServicePlan)
   }
 
   // MARK: Repairing
@@ -20,6 +20,7 @@ extension Manager {
       return .failure(.hopeless(.portalLost(delivery.node)))
     }
     takeUpLegacies(in: &plan)
+    var missing: [StreamKey] = []
     for index in plan.groups.indices {
       var group = plan.groups[index]
       let stream = group.output
@@ -41,14 +42,40 @@ extension Manager {
           group.node = node
           group.compressForAnyLink(from: node)
         } else {
-          return .failure(.needsPlanner)
+          missing.append(stream)
         }
       }
       group.formats = group.formats.filter { group.providers.contains($0.key) }
       plan.groups[index] = group
     }
+    guard missing.isEmpty else { return .failure(.missing(missing, of: plan)) }
     seatStandbys(in: &plan, in: context)
     return .success(plan)
+  }
+
+  /// The plan with what is missing made anew, and only that: what takes from it does its work as soon as it is supplied, and to leave it for
+  /// another's, which may lack the same, would leave the missing to nobody. Nil where that cannot be had, or a client lacks it.
+  func supplied(_ missing: [StreamKey], of plan: ServicePlan, in context: ManagerContext) -> ServicePlan? {
+    var plan = plan
+    for stream in missing {
+      guard !plan.deliveries.contains(where: { $0.stream == stream }) else { return nil }
+      guard let consumer = plan.groups.first(where: { $0.spec?.inputs.contains(stream) ?? false }) else { continue }
+      // Whoever lacks it is missing too, and will be made with it.
+      guard !missing.contains(consumer.output) else { continue }
+      var wish = self.wish
+      wish.showing = plan.showing
+      wish.part = PlanningWish.Part(stream: stream, consumer: consumer.node)
+      for group in plan.groups {
+        if isWell(group.output, in: plan) {
+          wish.served[group.output] = group.node
+        } else if wish.served[group.output] != group.node {
+          wish.notServed[group.output, default: []].formUnion(group.providers)
+        }
+      }
+      guard case .success(let blueprint) = context.plan(wish) else { return nil }
+      plan = plan.supplied(by: blueprint.plan.groups, instead: stream)
+    }
+    return plan
   }
 
   /// A group that another request left to this one is this one's own from now on; it takes its share of what that takes from.
@@ -111,6 +138,25 @@ extension ServiceGroup {
 }
 
 extension ServicePlan {
+  /// The plan with these groups for the one that made a stream; what it has already stays, what nobody takes from any more goes.
+  fileprivate func supplied(by made: [ServiceGroup], instead stream: StreamKey) -> ServicePlan {
+    var result = self
+    result.groups.removeAll { $0.output == stream }
+    for var group in made where result[group.output] == nil {
+      group.ordinal = result.freshOrdinal
+      result.groups.append(group)
+    }
+    var ordered: [ServiceGroup] = []
+    func take(_ stream: StreamKey) {
+      guard let group = result[stream], !ordered.contains(where: { $0.output == stream }) else { return }
+      for input in group.spec?.inputs ?? [] { take(input) }
+      ordered.append(group)
+    }
+    for delivery in deliveries { take(delivery.stream) }
+    result.groups = ordered
+    return result
+  }
+
   /// An ordinal that nothing in the plan has.
   fileprivate var freshOrdinal: UInt32 {
     (groups.map(\.ordinal) + deliveries.map(\.ordinal)).max().map { $0 + 1 } ?? 0

@@ -114,13 +114,29 @@ public struct PlanningWish: Hashable, Sendable {
   public var passed: OrderedDictionary<StreamKey, OrderedSet<NodeID>> = [:]
   /// The showing of the source that the service takes part in; nil before it takes part in any.
   public var showing: Int?
+  /// All that is to be planned, where the rest of the service does its work; nil for the whole service.
+  public var part: Part?
+
+  /// A stream that nobody serves any more, with all that it is made of.
+  public struct Part: Hashable, Sendable {
+    /// What is missing.
+    public var stream: StreamKey
+    /// Whose input it is.
+    public var consumer: NodeID
+    /// See the properties.
+    public init(stream: StreamKey, consumer: NodeID) {
+      self.stream = stream
+      self.consumer = consumer
+    }
+  }
   /// No wishes yet.
   public init(order: ServiceOrder) { self.order = order }
 }
 
 /// What the planner answers.
 public struct Blueprint: Hashable, Sendable {
-  /// The plan. Streams taken from others are shared groups in it; standbys as far as there are nodes for them.
+  /// The plan; of a part, without deliveries. Streams taken from others are shared groups in it; standbys as far as there are
+  /// nodes for them.
   public var plan: ServicePlan
   /// Why so, for `explain`.
   public var explanation: String

@@ -61,7 +61,8 @@ struct ChainPlanner: Sendable {
           ? node : nil
       }
     }
-    for stage in (0..<3).reversed() {
+    let last = wish.part.flatMap { part in (0..<3).first { ChainPlanner.stream(document, $0) == part.stream } } ?? 2
+    for stage in (0...last).reversed() {
       let spec = spec(document, stage)
       if let node = wish.served[spec.output] ?? rumoured(spec.output), known.contains(node) {
         groups.append(
@@ -86,7 +87,8 @@ struct ChainPlanner: Sendable {
     let delivery = ServiceDelivery(
       ordinal: 100, output: "main", stream: ChainPlanner.stream(document, 2), node: wish.order.portal,
       demand: Demand(down: demand.down))
-    return .success(Blueprint(plan: ServicePlan(groups: groups.reversed(), deliveries: [delivery])))
+    let deliveries = wish.part == nil ? [delivery] : []
+    return .success(Blueprint(plan: ServicePlan(groups: groups.reversed(), deliveries: deliveries)))
   }
 
   func seat(_ wish: SeatWish, known: Set<NodeID>) -> NodeID? {

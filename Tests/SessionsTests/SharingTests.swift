@@ -115,6 +115,41 @@ import Vocabulary
     #expect(shares(yard, mux, at: yard.manager(of: second.request)!.current![mux]!.node) == 1)
   }
 
+  @Test("when a stream that all take from others has gone, whoever cares for its consumer makes it anew, and only it")
+  func orphanedReader() {
+    var yard = Yard(peers: 9)
+    let orders = (1...3).map { order(UInt8($0), in: yard, portal: 5 + $0) }
+    yard.elect(4, for: orders[0])
+    yard.run(for: .seconds(1))
+    yard.elect(5, for: orders[1])
+    yard.run(for: .seconds(1))
+    // The third muxes by itself, on a node of its own.
+    yard.claims = []
+    yard.planner.first = [1, 3]
+    yard.elect(5, for: orders[2])
+    yard.run(for: .seconds(1))
+    let seats = yard.manager(of: orders[2].request)!.current!
+    #expect(seats.groups.map(\.output) == [scale, mux] && seats[mux]?.isShared == false)
+    let other = yard.manager(of: orders[1].request)!.current![mux]!.node
+    #expect(other != seats[mux]?.node)
+    // The first, which alone cares for the reader, ends when the reader is gone. The second's muxer lacks it as well, but gossip does not
+    // say so.
+    yard.planner.rumours[mux] = other
+    yard.peers[yard.node(0)]!.groups = [:]
+    yard.peers[yard.node(0)]!.desk = Desk(
+      node: yard.node(0), capacity: yard.peers[yard.node(0)]!.desk.capacity,
+      restoring: yard.fences[yard.node(0)] ?? [])
+    yard.end(orders[0].request, at: 4)
+    yard.run(for: .seconds(10))
+    yard.reconnect()
+    let heir = yard.manager(of: orders[2].request)!
+    #expect(heir.phase == .running && heir.current?.groups.map(\.output) == [read, scale, mux])
+    #expect(heir.current?.groups.allSatisfy { !$0.isShared } == true)
+    for stream in [scale, mux] { #expect(heir.current?[stream]?.node == seats[stream]?.node, "it stays where it is") }
+    #expect(yard.manager(of: orders[1].request)?.current?[mux]?.node == other)
+    #expect(yard.isStreaming)
+  }
+
   @Test("requests on other content share nothing") func different() {
     var yard = Yard(peers: 8, slots: 16, cores: 16)
     let (first, second) = (order(1, in: yard, portal: 6), order(2, in: yard, portal: 7, document: 2))

@@ -74,8 +74,8 @@ public struct RequestRun: Sendable {
       var (ending, summary) = try await take(service.id, asked: asked, progress: progress, event: event)
       if ending != .finished { _ = try? await client.end(service.id) }
       let view = try? await client.service(service.id)
-      // A stream that ends because its service failed has not come to its end.
-      if ending == .finished, let view, view.state == .failed {
+      // A stream that ends because its service failed has not come to its end. The sink closes first: what failed may still be ending.
+      if ending == .finished, let view, view.state == .failed || view.failure != nil {
         throw ConfigurationError("service \(service.id)", view.failure?.detail ?? "it failed")
       }
       summary.electionMs = view?.timings.electionMs

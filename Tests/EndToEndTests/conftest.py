@@ -24,6 +24,7 @@ def media(tmp_path_factory):
     share = tmp_path_factory.mktemp('share')
     make_source(share / 'talk.mkv', seconds=12)
     make_source(share / 'long.mkv', seconds=40)
+    make_source(share / 'sound.mkv', seconds=24)
     make_source(share / 'short.mkv', seconds=4)
     make_source(share / 'silent.mkv', seconds=6, audio=False, captions=False)
     make_source(share / 'odd.mkv', seconds=4, size='321x241', extra=('-c:v', 'ffv1', '-pix_fmt', 'yuv444p'))

@@ -63,7 +63,7 @@ extension Ballots {
   func checkUnknown(_ mandate: Mandate, _ succession: Succession, _ time: Moment) throws(ElectionRefusal) {
     try checkAdmission(mandate.envelope, succession, renewal: mandate.renewal, time)
     do {
-      try view.checkSize(of: succession.electorate, for: mandate.envelope.body.source, at: time.now)
+      try view.checkSize(of: succession, at: time.now)
     } catch { throw .implausible(omitted: error.omitted, reason: error.reason) }
   }
 

@@ -70,7 +70,7 @@ extension Ballots {
       guard view.isAlive(sender) else { return [.rejected(sender, .notAMember)] }
       do throws(ElectionRefusal) {
         try checkUnknown(newest.mandate, succession, time)
-        do { try view.checkPlausibility(of: succession.electorate, for: envelope.body.source, at: time.now) } catch {
+        do { try view.checkPlausibility(of: succession, at: time.now) } catch {
           throw .implausible(omitted: error.omitted, reason: error.reason)
         }
       } catch { return [.send(sender, .refusal(request, error))] }

@@ -99,6 +99,35 @@ public struct Succession: Hashable, Sendable {
   }
 }
 
+extension MemberView {
+  /// Checks who elects in the newest epoch. Each electorate was named by a quorum of the one before, as the certificates say, which found it
+  /// plausible when it was drawn: whoever was away then, and would have expected an earlier one, believes the newest as well.
+  /// The error is of the newest. The certificates are checked besides.
+  public func checkPlausibility(of succession: Succession, at now: Instant) throws(Implausible) {
+    let source = succession.envelope.body.source
+    try expectOne(of: succession) { electorate throws(Implausible) in
+      try checkPlausibility(of: electorate, for: source, at: now)
+    }
+  }
+
+  /// The half of it that holds for electorates drawn long ago too: whether one has as many as the members allow.
+  func checkSize(of succession: Succession, at now: Instant) throws(Implausible) {
+    let source = succession.envelope.body.source
+    try expectOne(of: succession) { electorate throws(Implausible) in
+      try checkSize(of: electorate, for: source, at: now)
+    }
+  }
+
+  private func expectOne(
+    of succession: Succession, _ check: (Electorate) throws(Implausible) -> Void
+  ) throws(Implausible) {
+    do throws(Implausible) { try check(succession.electorate) } catch {
+      let earlier = (0..<succession.epoch).lazy.compactMap { succession.electorate(in: $0) }
+      guard earlier.contains(where: { (try? check($0)) != nil }) else { throw error }
+    }
+  }
+}
+
 extension Handover {
   /// Checks that a quorum of the old epoch's electors keeps the version that names the next electorate.
   package func verify(

@@ -94,7 +94,7 @@ public struct Mandate: Hashable, Sendable {
     guard notAfter + Limits.clockSkew >= wall else { throw .expired(notAfter) }
     guard !view.ignores(manager) else { throw .provenLiar(manager) }
     do {
-      try view.checkPlausibility(of: electorate, for: envelope.body.source, at: now)
+      try view.checkPlausibility(of: succession, at: now)
     } catch { throw .implausibleElectorate(error) }
     try verify(using: &verified)
   }

@@ -17,9 +17,9 @@ import Wire
 
   /// A service on nine peers of which seven elect, with a version in force; its electors but portal and manager, in order.
   static func running(
-    lifetime: Duration = .seconds(3_600)
+    peers: Int = 9, lifetime: Duration = .seconds(3_600)
   ) throws -> (Overlay, Signed<Envelope>, manager: Int, others: [Int]) {
-    var overlay = Overlay(9, seed: 1)
+    var overlay = Overlay(peers, seed: 1)
     let envelope = overlay.envelope(lifetime: lifetime)
     overlay.give(0, .call(envelope))
     overlay.run(50)
@@ -57,6 +57,26 @@ import Wire
     overlay.give(manager, .propose(envelope.request, SnapshotDraft(version: 8, label: "running", state: [42, 43])))
     overlay.run(100)
     #expect(overlay.witness.acceptedVersions == 2 && overlay.witness.violations == [])
+  }
+
+  @Test("who was away while fewer were named believes their mandate later; who would have expected neither does not")
+  func returns() throws {
+    var (overlay, envelope, _, others) = try Self.running(peers: 7)
+    let all = overlay.view
+    for elector in others.prefix(2) { overlay.depart(elector) }
+    overlay.run(2_000)
+    let mandate = try #require(elections(overlay).last?.mandate)
+    #expect(mandate.term == Term(epoch: 1, 1) && mandate.electorate.size == 5)
+    func check(_ view: MemberView) throws {
+      var verified = VerifiedDigests()
+      try mandate.verify(
+        for: envelope.request, in: mandate.term, wall: overlay.wall, view: view,
+        at: overlay.now + Limits.settledMember, using: &verified)
+    }
+    try check(all)
+    let strangers = Overlay(16, seed: 9).ids.suffix(9)
+    let other = MemberView(strangers.map { MemberView.Member(id: $0, knownSince: .zero) })
+    #expect(throws: MandateFault.self) { try check(other) }
   }
 
   @Test("a service outlives four of its seven electors, manager among them, one after the other")

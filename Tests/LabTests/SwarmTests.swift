@@ -29,16 +29,8 @@ private func say(_ text: String) { FileHandle.standardError.write(Data((text + "
       "\(result.runs) runs, \(result.ends), \(result.problems), \(Int(result.simulated)) s simulated, \(result.happenings) happenings, "
         + "\(Int(Date().timeIntervalSince(start))) s")
     #expect(result.runs == runs)
-    let failures = result.failures.filter { !Self.unmended.contains("\($0.name)") }
-    #expect(failures.map { "\($0.shortest): \($0.findings.first!)" } == [])
-    for failure in result.failures where Self.unmended.contains("\(failure.name)") {
-      withKnownIssue { Issue.record("\(failure.shortest): \(failure.findings.first!)") }
-    }
+    #expect(result.failures.map { "\($0.shortest): \($0.findings.first!)" } == [])
   }
-
-  /// Found and not mended yet. 117: three services, each taken over by another manager, share one muxer in two places, and each leaves the
-  /// reader before it to the others: nobody has it, and the services, which nobody watches any more, never end.
-  static let unmended: Set<String> = ["117"]
 
   /// Of the first so many scenarios it is told in how many a canary was caught; one that none of them catches has all 500.
   static let counted = ProcessInfo.processInfo.environment["MILLRACE_CANARIES"].flatMap { Int($0) } ?? 20

@@ -110,7 +110,7 @@ extension Desk {
   }
 
   /// The timer for whatever lapses first, where that has changed.
-  mutating func nextSweep() -> [DeskEffect] {
+  mutating func nextSweep(at now: Instant) -> [DeskEffect] {
     var next: Instant?
     func consider(_ instant: Instant?) {
       guard let instant else { return }
@@ -120,8 +120,9 @@ extension Desk {
     for sink in sinks.values where !sink.hasClients { consider(sink.leaseEnds) }
     for group in groups.values {
       if group.shares.isEmpty { consider(group.sharelessSince.map { $0 + Limits.takeoverGrace }) }
-      // Where somebody consumes, a lone share may lapse without consequence.
-      guard !group.isConsumed || group.shares.count > 1 else { continue }
+      // Where somebody consumes, the last share may lapse without consequence, and so may all at once: none is dropped then.
+      guard !group.isConsumed || group.shares.count > 1 && group.shares.values.contains(where: { $0.leaseEnds > now })
+      else { continue }
       for share in group.shares.values { consider(share.leaseEnds) }
     }
     guard let next, next != sweepAt else { return [] }

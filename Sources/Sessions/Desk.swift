@@ -141,7 +141,7 @@ public struct Desk: Sendable {
     case .timer(.sweep): effects = sweep(at: now, in: context)
     }
     effects += announcePromises()
-    effects += nextSweep()
+    effects += nextSweep(at: now)
     return effects
   }
 

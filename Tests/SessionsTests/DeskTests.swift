@@ -10,7 +10,7 @@ struct Counter {
   let manager = KeyPair(seed: Bytes32([UInt8](repeating: 90, count: 32))!)
   let keys = KeyPair(seed: Bytes32([UInt8](repeating: 91, count: 32))!)
   let other = KeyPair(seed: Bytes32([UInt8](repeating: 92, count: 32))!)
-  let request = testRequest(1)
+  var request = testRequest(1)
   var desk: Desk
   var now = Instant.zero
   var wall = WallTime(milliseconds: 1_000_000)
@@ -83,6 +83,18 @@ struct Counter {
 
   mutating func commit(_ assignment: Assignment) -> AssignmentError? {
     commit(signed(assignment), version: assignment.version, term: assignment.term.number)
+  }
+
+  func shown(_ input: StreamKey, to node: NodeID, publisher: NodeID) -> [UInt8] {
+    let subscriber = Signed(
+      Assignment(
+        request: request, term: Term(1), mandate: TestMandate.digest(mandate()), node: node, version: 1,
+        ordinal: 7, work: .delivery(output: "main", stream: input),
+        inputs: [
+          InputAssignment(
+            stream: input, upstreams: [Provider(node: publisher, address: PeerAddress(host: "10.0.0.1", port: 1))])
+        ], expires: WallTime(milliseconds: 50_000_000)), by: manager)
+    return AuthorizationBytes.encoded(subscriber, mandate: mandate())
   }
 
   func signed(_ assignment: Assignment) -> ClaimedAssignment { .signed(Signed(assignment, by: manager).envelope) }
@@ -334,23 +346,11 @@ struct Counter {
     #expect(counter.desk.promised.slots == 1)
   }
 
-  func shown(_ input: StreamKey, to node: NodeID, publisher: NodeID) -> [UInt8] {
-    let subscriber = Signed(
-      Assignment(
-        request: counter.request, term: Term(1), mandate: TestMandate.digest(counter.mandate()), node: node, version: 1,
-        ordinal: 7, work: .delivery(output: "main", stream: input),
-        inputs: [
-          InputAssignment(
-            stream: input, upstreams: [Provider(node: publisher, address: PeerAddress(host: "10.0.0.1", port: 1))])
-        ], expires: WallTime(milliseconds: 50_000_000)), by: counter.manager)
-    return AuthorizationBytes.encoded(subscriber, mandate: counter.mandate())
-  }
-
   @Test("a consumer keeps an orphan alive; with the last one it goes") mutating func consumed() {
     _ = counter.reserve()
     _ = counter.commit(counter.assignment())
     let stream = counter.work().stream
-    let bytes = shown(stream, to: counter.other.id, publisher: counter.keys.id)
+    let bytes = counter.shown(stream, to: counter.other.id, publisher: counter.keys.id)
     let answer = counter.desk.authorize(
       subscriber: counter.other.id, stream: stream, showing: bytes, at: counter.now, in: counter.context)
     #expect(answer == .success(counter.request))
@@ -369,12 +369,13 @@ struct Counter {
       return desk.authorize(
         subscriber: subscriber, stream: stream, showing: bytes, at: counter.now, in: counter.context)
     }
-    #expect(ask(you, stream, shown(stream, to: you, publisher: me)) == .success(counter.request))
-    #expect(ask(me, stream, shown(stream, to: you, publisher: me)) == .failure(.assignment(.notForThisNode(you))))
-    #expect(ask(you, stream, shown(stream, to: you, publisher: you)) == .failure(.publisherNotNamed))
+    #expect(ask(you, stream, counter.shown(stream, to: you, publisher: me)) == .success(counter.request))
+    #expect(
+      ask(me, stream, counter.shown(stream, to: you, publisher: me)) == .failure(.assignment(.notForThisNode(you))))
+    #expect(ask(you, stream, counter.shown(stream, to: you, publisher: you)) == .failure(.publisherNotNamed))
     let another = ChainPlanner.stream([1], 2)
-    #expect(ask(you, stream, shown(another, to: you, publisher: me)) == .failure(.streamNotNamed))
-    #expect(ask(you, another, shown(another, to: you, publisher: me)) == .failure(.notServed))
+    #expect(ask(you, stream, counter.shown(another, to: you, publisher: me)) == .failure(.streamNotNamed))
+    #expect(ask(you, another, counter.shown(another, to: you, publisher: me)) == .failure(.notServed))
     guard case .failure(.assignment(.malformed)) = ask(you, stream, [9, 9, 9]) else {
       Issue.record("noise is no assignment")
       return

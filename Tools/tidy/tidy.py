@@ -4,7 +4,7 @@
   tidy.py [ROOT]     checks the tree; prints one line a finding; exit 1 if any
   tidy.py --canary   plants one fault for each check in a scratch tree and fails unless each is found
 """
-import os, pathlib, re, subprocess, sys, tempfile
+import contextlib, os, pathlib, re, subprocess, sys, tempfile
 
 PURE = ['Base', 'Identity', 'Vocabulary', 'Wire', 'Membership', 'Measurements', 'Elections', 'Evidence', 'Rivals', 'Composition',
         'Placement', 'Sessions', 'Streams', 'Core']
@@ -109,6 +109,26 @@ def check_waits(root):
                 yield f'{path.relative_to(root)}:{number}: a fixed wait: {line.strip()[:80]}'
 
 
+def check_merges(root):
+    """No merge was left half done, in whatever kind of file."""
+    listed = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=root, capture_output=True, text=True)
+    names = listed.stdout.splitlines() if not listed.returncode else [str(p.relative_to(root)) for p in sorted(root.rglob('*')) if p.is_file()]
+    for name in names:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            for number, line in enumerate((root / name).read_text().splitlines(), 1):
+                if re.match(r'(<{7}|>{7}) ', line):
+                    yield f'{name}:{number}: the mark of a merge'
+
+
+def check_decisions(root):
+    """Every decision page is in the list that a reader begins with."""
+    folder = root / 'Sources' / 'Core' / 'Core.docc'
+    listed = (folder / 'Core.md').read_text() if (folder / 'Core.md').exists() else ''
+    for path in sorted((folder / 'Decisions').glob('*.md')):
+        if f'<doc:{path.stem}>' not in listed:
+            yield f'{path.relative_to(root)}: not listed in Core.md'
+
+
 def check_top(root):
     """The top level holds the agreed entries and nothing else."""
     for entry in sorted(os.listdir(root)):
@@ -123,6 +143,8 @@ CHECKS = {
     check_documentation: ('Sources/Base/Canary.swift', 'public struct Canary {}\n'),
     check_leftovers: ('Sources/Base/Canary.swift', '// TO' + 'DO: sing\n'),
     check_waits: ('Tests/BaseTests/Canary.swift', 'try await Task.sl' + 'eep(for: .seconds(1))\n'),
+    check_merges: ('Sources/Base/Canary.md', '<' * 7 + ' HEAD\n'),
+    check_decisions: ('Sources/Core/Core.docc/Decisions/Canary.md', '# Tweet\n'),
     check_top: ('Canary.md', 'tweet\n'),
 }
 

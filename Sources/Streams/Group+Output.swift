@@ -46,16 +46,21 @@ extension Group {
     let left = departed.filter { $0.peer == peer }.map(\.acknowledgedBelow)
     departed.removeAll { $0.peer == peer }
     for number in departed.indices { departed[number].until = min(departed[number].until, now + Limits.replacedGrace) }
-    let next: Position? =
-      switch wish.from {
-      case .beginning: window.first
-      case .latestKey: window.lastKey ?? window.first
-      case .position(let position): position
-      }
+    let next: Position?
+    let mark: Position?
+    switch wish.from {
+    case .beginning: (next, mark) = (window.first, window.first)
+    case .latestKey:
+      next = window.lastKey ?? window.first
+      mark = next
+    case .position(let position):
+      // What it has is not what became of it: how far that is acknowledged it says itself, as soon as it is let in.
+      (next, mark) = (position, acknowledgedBelow.map { min($0, position) })
+    }
     subscribers.append(
       Subscriber(
         peer: peer, id: id, next: next,
-        acknowledgedBelow: left.reduce(next) { mark, other in
+        acknowledgedBelow: left.reduce(mark) { mark, other in
           mark.flatMap { mark in other.map { min(mark, $0) } }
         }, credit: wish.credit, since: now,
         lastSent: now, lastHeard: now))

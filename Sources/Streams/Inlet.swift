@@ -149,7 +149,7 @@ struct Inlet: Sendable {
     case .accepted:
       guard case .asking(let id, _) = state else { return nil }
       state = .flowing(id, since: now, heard: now)
-      if let acknowledgedBelow, acknowledgedBelow != expected {
+      if let acknowledgedBelow {
         out.send(.acknowledge(below: acknowledgedBelow), of: id, to: peer)
       }
       out.wake(at: now + silence)

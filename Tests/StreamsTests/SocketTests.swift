@@ -282,6 +282,20 @@ struct SocketTests {
     #expect(acknowledge(99, by: 4) == [.acknowledge(below: Position(6))], "nobody acknowledges what was not sent")
   }
 
+  @Test("who comes with packets in hand has not acknowledged them: nothing is acknowledged upstream before its word")
+  func inHand() {
+    var table = flowing()
+    _ = table.handle(.worker(WorkerID(1), .format(FakeWorker.format)), at: at(2))
+    for index in 0..<4 {
+      _ = table.handle(.worker(WorkerID(1), .packet(packet(UInt64(index), origin: UInt64(index) * 2))), at: at(3))
+    }
+    let came = served(&table, from: .position(Position(4)), by: 3, as: 1, at: at(4))
+    #expect(sent(came).filter { $0.to == 1 }.map(\.message.body) == [])
+    let word = StreamMessage(SubscriptionID(1), .acknowledge(below: Position(3)))
+    let told = sent(table.handle(.message(word, from: World.id(3)), at: at(5)))
+    #expect(told.filter { $0.to == 1 }.map(\.message.body) == [.acknowledge(below: Position(4))])
+  }
+
   @Test(
     "empty packets are bounded by number: a worker that floods the window is stopped, and goes on when there is room")
   func emptyPackets() {

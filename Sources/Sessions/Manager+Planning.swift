@@ -11,7 +11,7 @@ extension Manager {
     guard let current else { return place(at: now, in: context) }
     switch repaired(current, in: context) {
     case .success(let plan):
-      if plan == current, isInForce(plan) { return rest(at: now) }
+      if plan == current, isInForce(plan, in: context) { return rest(at: now) }
       // Each change may bring the next; one that brings no rest waits for the next renewal.
       changesInARow += 1
       guard changesInARow <= Limits.placementTries else {
@@ -41,8 +41,15 @@ extension Manager {
     return []
   }
 
-  /// Whether every node has been told of its work.
-  private func isInForce(_ plan: ServicePlan) -> Bool { plan.nodes.allSatisfy { isInForce($0) } }
+  /// Whether every node has been told of its work in this plan: one that was given up may have been in force at some of them already.
+  private func isInForce(_ plan: ServicePlan, in context: ManagerContext) -> Bool {
+    plan.nodes.allSatisfy { node in
+      guard isInForce(node), let held = inForce[node] else { return false }
+      return assignments(for: node, in: plan, version: version, in: context).allSatisfy { wanted in
+        held.contains { $0.says(theSameAs: wanted) }
+      }
+    }
+  }
 
   /// Whether the node has been told of its work, and that it lasts as long as the request does.
   func isInForce(_ node: NodeID) -> Bool {

@@ -31,7 +31,7 @@ def open_page(url, dark=False, width=1360, height=1500):
             profile, executable_path=chromium_path(), headless=True, viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             args=["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required",
-                  "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost"])
+                  "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.* , EXCLUDE localhost"])
         page = context.pages[0]
         complaints = []
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

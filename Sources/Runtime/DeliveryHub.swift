@@ -21,7 +21,8 @@ final class DeliveryHub {
   private var chunks: [Packet] = []
   private var bytes = 0
   private var confirmed: UInt64?
-  private var ended = false
+  /// The stream has come to its end, or its service to a good one.
+  private(set) var ended = false
   /// The stream's first chunk is no longer held.
   private var wasTrimmed = false
   private var failure: Problem?
@@ -70,7 +71,9 @@ final class DeliveryHub {
     for id in clients.keys.sorted() { serve(id) }
   }
 
+  /// There is no more of the stream, though it has not come to its end: clients take what is here, then the problem.
   func fail(_ problem: Problem) {
+    guard !ended else { return }
     failure = failure ?? problem
     waitingForFormat.forEach { $0.fail(problem) }
     waitingForFormat = []
@@ -151,10 +154,6 @@ final class DeliveryHub {
 
   private func serve(_ id: Int) {
     guard var client = clients[id], let waiter = client.waiter else { return }
-    if let failure {
-      clients[id]?.waiter = nil
-      return waiter.fail(failure)
-    }
     let found: Packet?
     if let next = client.next {
       found = index(of: next).map { chunks[$0] }
@@ -169,6 +168,9 @@ final class DeliveryHub {
     } else if ended {
       clients[id]?.waiter = nil
       waiter.succeed(nil)
+    } else if let failure {
+      clients[id]?.waiter = nil
+      waiter.fail(failure)
     }
   }
 

@@ -287,14 +287,33 @@ final class PeerLoop: @unchecked Sendable {
   }
 
   private func closeHub(_ sink: SinkID) {
-    guard let hub = hubs[sink] else { return }
-    hub.end()
+    settleHub(sink, until: PeerLoop.now + PeerLoop.wordOfTheEnd)
     // Clients that still read get the rest; the table forgets the hub a little later.
     loop.scheduleTask(in: .seconds(30)) { [weak self] in
       self?.hubs[sink] = nil
       self?.hubsByOutput = self?.hubsByOutput.filter { $0.value != sink } ?? [:]
     }
   }
+
+  /// A sink that was closed before its stream's end: its node releases it before the portal hears whether the service ended or failed.
+  /// A body that lacks media is cut, and never closed as if it were whole.
+  private func settleHub(_ sink: SinkID, until deadline: Instant) {
+    guard let hub = hubs[sink], !hub.ended, let name = hubsByOutput.first(where: { $0.value == sink })?.key
+    else { return }
+    let known = node.state(of: name.request)
+    switch known?.state {
+    case "ended": hub.end()
+    case "failed": hub.fail(Problem(failed: known?.problem ?? ""))
+    default:
+      guard PeerLoop.now < deadline else {
+        return hub.fail(Problem(failed: "it was released before its end, and its manager has not said why"))
+      }
+      loop.scheduleTask(in: .milliseconds(50)) { [weak self] in self?.settleHub(sink, until: deadline) }
+    }
+  }
+
+  /// How long a client that has read everything waits to hear whether that was all.
+  private static let wordOfTheEnd = Duration.seconds(10)
 
   private func deliver(_ sink: SinkID, _ delivery: Streams.Delivery) {
     guard let hub = hubs[sink] else { return }

@@ -20,6 +20,11 @@ extension Problem {
       value: error.value.isEmpty ? nil : error.value, allowed: error.allowed.isEmpty ? nil : [error.allowed])
   }
 
+  /// A service that ran, and does no more.
+  init(failed reason: String) {
+    self.init("service-failed", status: 503, title: "The service failed", detail: reason)
+  }
+
   init(_ reason: Refused) {
     switch reason {
     case .source(let fault, let node):

@@ -39,7 +39,7 @@ extension ServiceView {
     if frozen { warnings.append("fewer than a quorum of electors answer: media flows on, nothing can be repaired") }
     if let warning = warrant?.strategy.warning { warnings.append(warning) }
     if !wire.problem.isEmpty {
-      failure = Problem("service-failed", status: 503, title: "The service failed", detail: wire.problem)
+      failure = Problem(failed: wire.problem)
     }
     stages = wire.stages.map { stage in
       StageView(

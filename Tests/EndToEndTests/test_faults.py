@@ -209,3 +209,32 @@ def test_a_client_who_comes_when_the_stream_has_moved_on_gets_all_of_it(running,
                               stderr=subprocess.PIPE, text=True)
     finish(second, late)
     finish(process, recorded)
+
+
+@pytest.fixture
+def read_by_curl(overlay, media, tmp_path):
+    """A service, and a client that knows HTTP and nothing of this overlay: (overlay, service, curl)."""
+    start_split(overlay, media)
+    portal, taken = overlay['echo'], tmp_path / 'taken.webm'
+    accepted = portal.request('POST', '/v1/services', REQUEST.format(node=overlay['alpha'].id, file='talk.mkv'))
+    curl = subprocess.Popen(['curl', '-sS', '-o', taken, f"{portal.url}{accepted['outputs'][0]['url']}"], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: taken.exists() and taken.stat().st_size > 20_000, 30, 'media arrives')
+    yield overlay, accepted['id'], curl
+    curl.kill()
+    curl.wait()
+
+
+def test_a_body_is_cut_when_its_service_fails(read_by_curl):
+    overlay, service, curl = read_by_curl
+    overlay['alpha'].kill()  # nobody else has the source
+    _, err = curl.communicate(timeout=120)
+    view = overlay['echo'].get(f'/v1/services/{service}')
+    assert view['state'] == 'failed' and view['failure'], view
+    assert curl.returncode == 18, f'curl took it for whole ({curl.returncode}): {err}'  # a transfer that was cut
+
+
+def test_a_body_is_closed_when_its_service_is_ended(read_by_curl):
+    overlay, service, curl = read_by_curl
+    overlay['echo'].request('DELETE', f'/v1/services/{service}')
+    _, err = curl.communicate(timeout=60)
+    assert curl.returncode == 0, err

@@ -30,6 +30,9 @@ export function know(nodes) { known = [...nodes].sort(); }
 
 export const colour = (node) => (known.includes(node) ? `c${known.indexOf(node) % 8}` : "faint");
 
+/** Of an English noun that takes -s, or -es after a hiss. */
+export const plural = (noun) => (/(s|sh|ch|x)$/.test(noun) ? `${noun}es` : `${noun}s`);
+
 export function rate(bitsPerSecond) {
   if (bitsPerSecond === undefined || bitsPerSecond === null) return "–";
   if (bitsPerSecond < 1e3) return `${Math.round(bitsPerSecond)} bit/s`;
@@ -748,7 +751,7 @@ components:
 
   static let overlay_js = ###"""
 // Members: facts, warnings, the map by network coordinates, the table.
-import { $, age, colour, make, rate, short } from "/elements.js";
+import { $, age, colour, make, plural, rate, short } from "/elements.js";
 
 export function showFacts(overlay, services) {
   $("own-node").textContent = short(overlay.node);
@@ -756,10 +759,11 @@ export function showFacts(overlay, services) {
   const alive = overlay.members.filter((member) => member.state === "alive").length;
   const running = services.filter((service) => service.state === "running").length;
   const facts = [
-    [alive, alive === 1 ? "peer alive" : "peers alive"], [running, running === 1 ? "service running" : "services running"],
-    [overlay.workers, "workers here"], [overlay.tolerance.crashes, "crashes borne"], [overlay.tolerance.f, "liars borne"],
+    [alive, "peer", "alive"], [running, "service", "running"], [overlay.workers, "worker", "here"],
+    [overlay.tolerance.crashes, "crash", "borne"], [overlay.tolerance.f, "liar", "borne"],
   ];
-  $("facts").replaceChildren(...facts.map(([number, name]) => make("li", {}, make("strong", {}, `${number}`), ` ${name}`)));
+  $("facts").replaceChildren(...facts.map(([number, one, what]) =>
+    make("li", {}, make("strong", {}, `${number}`), ` ${number === 1 ? one : plural(one)} ${what}`)));
 }
 
 export function showWarnings(overlay, services) {

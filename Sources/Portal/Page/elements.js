@@ -24,6 +24,9 @@ export function know(nodes) { known = [...nodes].sort(); }
 
 export const colour = (node) => (known.includes(node) ? `c${known.indexOf(node) % 8}` : "faint");
 
+/** Of an English noun that takes -s, or -es after a hiss. */
+export const plural = (noun) => (/(s|sh|ch|x)$/.test(noun) ? `${noun}es` : `${noun}s`);
+
 export function rate(bitsPerSecond) {
   if (bitsPerSecond === undefined || bitsPerSecond === null) return "–";
   if (bitsPerSecond < 1e3) return `${Math.round(bitsPerSecond)} bit/s`;

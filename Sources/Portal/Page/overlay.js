@@ -1,5 +1,5 @@
 // Members: facts, warnings, the map by network coordinates, the table.
-import { $, age, colour, make, rate, short } from "/elements.js";
+import { $, age, colour, make, plural, rate, short } from "/elements.js";
 
 export function showFacts(overlay, services) {
   $("own-node").textContent = short(overlay.node);
@@ -7,10 +7,11 @@ export function showFacts(overlay, services) {
   const alive = overlay.members.filter((member) => member.state === "alive").length;
   const running = services.filter((service) => service.state === "running").length;
   const facts = [
-    [alive, alive === 1 ? "peer alive" : "peers alive"], [running, running === 1 ? "service running" : "services running"],
-    [overlay.workers, "workers here"], [overlay.tolerance.crashes, "crashes borne"], [overlay.tolerance.f, "liars borne"],
+    [alive, "peer", "alive"], [running, "service", "running"], [overlay.workers, "worker", "here"],
+    [overlay.tolerance.crashes, "crash", "borne"], [overlay.tolerance.f, "liar", "borne"],
   ];
-  $("facts").replaceChildren(...facts.map(([number, name]) => make("li", {}, make("strong", {}, `${number}`), ` ${name}`)));
+  $("facts").replaceChildren(...facts.map(([number, one, what]) =>
+    make("li", {}, make("strong", {}, `${number}`), ` ${number === 1 ? one : plural(one)} ${what}`)));
 }
 
 export function showWarnings(overlay, services) {

@@ -20,10 +20,10 @@ struct PlanningView: Sendable {
 
   /// A plan for a request, or why there is none. A new service takes part in the first showing of the source that it can have
   /// from its beginning; one that runs stays in its own.
-  func blueprint(for wish: PlanningWish) -> Result<Blueprint, PlanningProblem> {
-    if let showing = wish.showing { return blueprint(for: wish, showing: showing).result }
+  func blueprint(for wish: PlanningWish, of document: ServiceDocument.Reading) -> Result<Blueprint, PlanningProblem> {
+    if let showing = wish.showing { return blueprint(for: wish, of: document, showing: showing).result }
     for showing in 0..<Int(Limits.showings) {
-      let (result, isPassed) = blueprint(for: wish, showing: showing)
+      let (result, isPassed) = blueprint(for: wish, of: document, showing: showing)
       switch result {
       case .failure(.noNodes), .failure(.noRoom): if isPassed { continue }
       default: break
@@ -35,10 +35,10 @@ struct PlanningView: Sendable {
 
   /// `isPassed`: some stream of this showing has moved on, so that another showing may do where this one does not.
   private func blueprint(
-    for wish: PlanningWish, showing: Int
+    for wish: PlanningWish, of document: ServiceDocument.Reading, showing: Int
   ) -> (result: Result<Blueprint, PlanningProblem>, isPassed: Bool) {
     let service: ServiceDocument
-    switch ServiceDocument.read(wish.order.document, showing: showing, catalogue: catalogue) {
+    switch document.flatMap({ $0.showing(showing, catalogue: catalogue) }) {
     case .success(let read): service = read
     case .failure(let problem): return (.failure(.impossible(problem.text)), false)
     }
@@ -235,23 +235,39 @@ struct ServiceDocument: Sendable {
   var call: ClientCall
   var request: ServiceRequest
   var graph: ComponentGraph
+  /// Which showing of the source the graph's streams are of.
+  var showing = 0
 
   /// Why a document cannot be served.
   struct Unreadable: Error {
     var text: String
   }
+  typealias Reading = Result<ServiceDocument, Unreadable>
 
-  /// - Parameter showing: which showing of the source the graph's streams are to be of.
-  static func read(_ bytes: [UInt8], showing: Int = 0, catalogue: Catalogue) -> Result<ServiceDocument, Unreadable> {
+  /// Of the first showing of the source.
+  static func read(_ bytes: [UInt8], catalogue: Catalogue) -> Reading {
     do {
       let call = try ClientCall(validating: bytes)
       let request = try ServiceRequest(canonical: call.request)
       guard request.source.node == call.source.signer, request.source.path == call.source.body.path else {
         return .failure(Unreadable(text: "source: the description is not of the source that the request names"))
       }
-      let graph = try GraphBuilder.graph(
-        for: request, on: call.source.body.source, showing: showing, catalogue: catalogue)
+      let graph = try GraphBuilder.graph(for: request, on: call.source.body.source, catalogue: catalogue)
       return .success(ServiceDocument(call: call, request: request, graph: graph))
+    } catch {
+      return .failure(Unreadable(text: "\(error)"))
+    }
+  }
+
+  /// The same of another showing.
+  func showing(_ other: Int, catalogue: Catalogue) -> Reading {
+    guard other != showing else { return .success(self) }
+    do {
+      var document = self
+      document.graph = try GraphBuilder.graph(
+        for: request, on: call.source.body.source, showing: other, catalogue: catalogue)
+      document.showing = other
+      return .success(document)
     } catch {
       return .failure(Unreadable(text: "\(error)"))
     }

@@ -15,6 +15,8 @@ import Wire
 struct ManagerNote: Sendable {
   /// What makes this peer the manager: a mandate, or its own claim where no quorum elects.
   var warrant: Warrant
+  /// What the client asked for, read once.
+  var document: ServiceDocument.Reading
   /// The newest plan's reasons, as JSON.
   var explanation = ""
   var electedAt: Instant
@@ -26,16 +28,14 @@ extension Node {
   mutating func onElected(_ warrant: Warrant, newest: Snapshot?) {
     let envelope = warrant.envelope.body
     let request = warrant.request
-    let latency: Double =
-      if case .success(let service) = ServiceDocument.read(envelope.document, catalogue: catalogue) {
-        Double(service.request.latency ?? 0)
-      } else { 0 }
+    let document = ServiceDocument.read(envelope.document, catalogue: catalogue)
+    let latency: Double = if case .success(let read) = document { Double(read.request.latency ?? 0) } else { 0 }
     let order = ServiceOrder(
       request: request, document: envelope.document, portal: envelope.portal, notAfter: warrant.notAfter,
       latency: latency)
     let held = HeldMandate(term: warrant.term, digest: warrant.digest, bytes: warrant.encoded())
     event("election.won", request, "manages the request in term \(warrant.term)", [.init("term", "\(warrant.term)")])
-    notes[request] = ManagerNote(warrant: warrant, electedAt: now)
+    notes[request] = ManagerNote(warrant: warrant, document: document, electedAt: now)
     guard let effects = director.elected(order, held, snapshot: newest?.state, at: now, in: managerContext) else {
       notes[request] = nil
       return decline(request)
@@ -99,12 +99,15 @@ extension Node {
 
   /// What a manager asks of its peer. It seldom does: the view is put together when it plans.
   var managerContext: ManagerContext {
-    let (members, addresses) = (members, addresses)
+    let (members, addresses, notes) = (members, addresses, notes)
     let overlay = OverlaySight(id: id, members: members, board: board, catalogue: catalogue, now: now)
     return ManagerContext(
       wall: wall, keys: keys,
       address: { node in members[node].flatMap { $0.isMember ? $0.address : nil } ?? addresses[node] },
-      plan: { overlay.planningView.blueprint(for: $0) }, seat: { overlay.planningView.seat(for: $0) })
+      plan: { wish in
+        guard let note = notes[wish.order.request] else { return .failure(.impossible("no service of this peer's")) }
+        return overlay.planningView.blueprint(for: wish, of: note.document)
+      }, seat: { overlay.planningView.seat(for: $0) })
   }
 
   // MARK: - What a manager tells
@@ -123,7 +126,7 @@ extension Node {
       $0.problem = manager.failure.map { "\($0)" } ?? ""
       $0.frozen = manager.isFrozen
       $0.mandate = .init(note.warrant.encoded())
-      $0.stages = stageReports(of: manager)
+      $0.stages = stageReports(of: manager, note.document)
       $0.sockets = socketReports(of: manager)
       if explanation {
         $0.evidence = evidence(of: request)?.json() ?? .init()
@@ -133,11 +136,9 @@ extension Node {
     }
   }
 
-  private func stageReports(of manager: Manager) -> [WireStageReport] {
-    guard
-      case .success(let service) = ServiceDocument.read(
-        manager.order.document, showing: manager.plan?.showing ?? 0, catalogue: catalogue),
-      let plan = manager.plan
+  private func stageReports(of manager: Manager, _ document: ServiceDocument.Reading) -> [WireStageReport] {
+    guard let plan = manager.plan,
+      case .success(let service) = document.flatMap({ $0.showing(plan.showing, catalogue: catalogue) })
     else { return [] }
     let consumers = service.graph.consumers
     var places: [Int: (node: NodeID, group: UInt32, reused: Bool)] = [:]

@@ -129,11 +129,11 @@ extension Node {
   /// What the desk asks of its peer.
   var deskContext: DeskContext {
     let (members, now, wall, catalogue, offered) = (members, now, wall, catalogue, settings.offer.components)
-    let (own, ignored) = (settings.election, frauds.ignored)
+    let (own, ignored, known) = (settings.election, frauds.ignored, verified)
     return DeskContext(
       wall: wall, begun: streams.begun,
       verifyMandate: { bytes, request, term in
-        var verified = VerifiedDigests(capacity: 64)
+        var verified = known
         do {
           let mandate = try Warrant(validating: bytes, using: &verified)
           let view = Node.memberView(of: members, ignoring: ignored, at: now)

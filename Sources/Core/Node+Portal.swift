@@ -174,6 +174,7 @@ extension Node {
   ) {
     var submission = submission
     let envelope = Signed(body, by: keys)
+    verified.note(own: envelope)
     let request = RequestID(envelope.digest)
     submission.calledAt = now
     portal.called[request] = submission

@@ -82,15 +82,16 @@ public struct Node: Sendable {
     self.keys = keys
     self.settings = settings
     let beginning = UInt64(max(0, wall.milliseconds))
-    members = MemberTable(keys: keys, address: settings.address, incarnation: beginning, portal: settings.portal)
+    members = MemberTable(
+      keys: keys, address: settings.address, incarnation: beginning, portal: settings.portal, verified: verified)
     board = LoadBoard(keys: keys, offer: settings.offer, sequence: beginning)
     sources = SourceBook(restoring: memory)
     if let promises = Node.promises(in: memory) {
-      ballots = Ballots(keys: keys, restoring: promises)
+      ballots = Ballots(keys: keys, restoring: promises, verified: verified)
     } else {
       var kept = memory
       unreadable = kept.forgetPromises()
-      ballots = Ballots(keys: keys)
+      ballots = Ballots(keys: keys, verified: verified)
     }
     contests = Contests(keys: keys, strategy: settings.election, restoring: Node.contestRecords(memory))
     frauds = FraudBook(node: keys.id, restoring: memory.records.compactMap { FraudRecord(restoring: $0) })
@@ -99,7 +100,7 @@ public struct Node: Sendable {
       capacity: Capacity(
         slots: settings.offer.slots, cores: settings.offer.cores, memory: settings.offer.memory,
         up: settings.offer.upCap, down: settings.offer.downCap),
-      restoring: memory.records.compactMap { Fence(restoring: $0) })
+      restoring: memory.records.compactMap { Fence(restoring: $0) }, verified: verified)
     streams = StreamTable(node: keys.id)
     portal.counter = beginning << 8
     addresses.learn(keys.id, settings.address)

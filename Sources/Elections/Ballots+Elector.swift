@@ -101,7 +101,10 @@ extension Ballots {
       newest: ballot.record.accepted?.snapshot.mark,
       counter: nextCounter(&records), generation: generation?.number ?? 0)
     ballot.record.promised = term
-    ballot.record.vote = Signed(vote, by: keys)
+    let signed = Signed(vote, by: keys)
+    // It comes back in the mandate.
+    verified.note(own: signed)
+    ballot.record.vote = signed
     ballot.mandate = nil
     ballot.mandateIsVerified = false
     ballot.leaseUntil = nil

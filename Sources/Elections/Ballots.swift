@@ -46,7 +46,7 @@ public struct Ballots: Sendable {
   /// Why this peer does not stand as a candidate; nil when it does.
   var unwilling: Decline.Reason?
   /// Votes inside mandates that were found good.
-  var verified = VerifiedDigests(capacity: 8_192)
+  var verified: VerifiedDigests
   /// A fault planted by a test of the tests; nil everywhere else.
   package var defect: Defect?
 
@@ -69,8 +69,12 @@ public struct Ballots: Sendable {
   /// - Parameters:
   ///   - keys: this peer's.
   ///   - records: all that the store holds, in any order. ``BallotInput/start(identityIsNew:)`` comes next.
-  public init(keys: KeyPair, restoring records: [ElectionRecord] = []) {
+  ///   - verified: what the peer's other rooms found good as well.
+  public init(
+    keys: KeyPair, restoring records: [ElectionRecord] = [], verified: VerifiedDigests = VerifiedDigests()
+  ) {
     self.keys = keys
+    self.verified = verified
     node = keys.id
     counter = 1
     reservedCounters = 1

@@ -153,24 +153,51 @@ public struct SignedEnvelope: Hashable, Sendable {
   func remember(_ read: VerifiedBox<Body>) { fromBytes.withLock { $0 = $0 ?? read } }
 }
 
-/// Remembers which signed bytes were found good, so that a record that arrives by ten ways is verified once.
+/// Remembers which signed bytes were found good, so that a record that arrives by ten ways is verified once. Copies share what they
+/// remember: all rooms of a peer are given the same. That changes no answer, only what it costs.
 public struct VerifiedDigests: Sendable {
-  private var known: OrderedSet<Bytes32> = []
+  fileprivate final class Table: Sendable {
+    struct Content {
+      var known: OrderedSet<Bytes32> = []
+      var verifications = 0
+    }
+    let content = Mutex(Content())
+  }
+  private let table = Table()
   private let capacity: Int
+
   /// Signatures checked by public-key work so far.
-  public private(set) var verifications = 0
+  public var verifications: Int { table.content.withLock { $0.verifications } }
 
   /// - Parameter capacity: digests remembered; the oldest half goes when it is full.
-  public init(capacity: Int = 16_384) { self.capacity = capacity }
+  public init(capacity: Int = 32_768) { self.capacity = capacity }
 
   /// Whether the signature is good; costs a hash when the same was asked before.
   public mutating func check(_ envelope: SignedEnvelope, kind: String) -> Bool {
-    let digest = Digest.of(envelope.bytes + envelope.signer.bytes + envelope.signature.bytes, kind: kind)
-    if known.contains(digest) { return true }
-    verifications += 1
-    guard envelope.signer.hasSigned(envelope.bytes, kind: kind, envelope.signature) else { return false }
+    let digest = VerifiedDigests.digest(of: envelope, kind: kind)
+    if table.content.withLock({ $0.known.contains(digest) }) { return true }
+    let isGood = envelope.signer.hasSigned(envelope.bytes, kind: kind, envelope.signature)
+    table.content.withLock { content in
+      content.verifications += 1
+      if isGood { content.remember(digest, capacity) }
+    }
+    return isGood
+  }
+
+  /// What this peer signed itself will come back to it, among others' votes or in a report: that it is good is known.
+  public mutating func note<Body: Statement>(own statement: Signed<Body>) {
+    let digest = VerifiedDigests.digest(of: statement.envelope, kind: Body.kind)
+    table.content.withLock { $0.remember(digest, capacity) }
+  }
+
+  private static func digest(of envelope: SignedEnvelope, kind: String) -> Bytes32 {
+    Digest.of(envelope.bytes + envelope.signer.bytes + envelope.signature.bytes, kind: kind)
+  }
+}
+
+extension VerifiedDigests.Table.Content {
+  fileprivate mutating func remember(_ digest: Bytes32, _ capacity: Int) {
     if known.count >= capacity { known.removeFirst(capacity / 2) }
     known.append(digest)
-    return true
   }
 }

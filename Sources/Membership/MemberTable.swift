@@ -41,7 +41,7 @@ public struct MemberTable: Sendable {
   var isGossiping = false
   var isJoined = false
   var sequence: UInt64 = 0
-  var verified = VerifiedDigests(capacity: 4_096)
+  var verified: VerifiedDigests
   var recalledAt: Instant?
   /// Members kept beside this peer, at most; see `+Bound`.
   package var bound = Limits.members
@@ -77,7 +77,12 @@ public struct MemberTable: Sendable {
   ///     back, the peer learns from its own earlier record, which others still hold, and goes above it.
   ///   - portal: `http://HOST:PORT`, or empty.
   ///   - overlay: the overlay's name; records of another are refused.
-  public init(keys: KeyPair, address: PeerAddress, incarnation: UInt64, portal: String = "", overlay: String = "") {
+  ///   - verified: what the peer's other rooms found good as well.
+  public init(
+    keys: KeyPair, address: PeerAddress, incarnation: UInt64, portal: String = "", overlay: String = "",
+    verified: VerifiedDigests = VerifiedDigests()
+  ) {
+    self.verified = verified
     self.keys = keys
     node = keys.id
     let beginning = min(incarnation, Limits.incarnation - 1)

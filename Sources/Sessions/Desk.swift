@@ -20,7 +20,7 @@ public struct Desk: Sendable {
   var dossiers: OrderedDictionary<RequestID, Dossier> = [:]
   var groups: OrderedDictionary<StreamKey, LiveGroup> = [:]
   var sinks: OrderedDictionary<DeliveryID, LiveSink> = [:]
-  var verified = VerifiedDigests(capacity: 2_048)
+  var verified: VerifiedDigests
   var lastPromised = Promised()
   var sweepAt: Instant?
   /// A fault planted by a test of the tests: nothing is too old. False everywhere else.
@@ -31,8 +31,12 @@ public struct Desk: Sendable {
   ///   - node: this node.
   ///   - capacity: what it can give in all.
   ///   - fences: as persisted before.
-  public init(node: NodeID, capacity: Capacity, restoring fences: [Fence] = []) {
+  ///   - verified: what the peer's other rooms found good as well.
+  public init(
+    node: NodeID, capacity: Capacity, restoring fences: [Fence] = [], verified: VerifiedDigests = VerifiedDigests()
+  ) {
     self.node = node
+    self.verified = verified
     self.capacity = capacity
     for fence in fences { dossiers[fence.request] = Dossier(fence: fence) }
   }

@@ -61,6 +61,28 @@ struct IdentityTests {
     #expect(verified.verifications == 1)
   }
 
+  @Test("all rooms of a peer that share a table verify the same bytes once, and never what the peer signed itself")
+  func sharedCache() throws {
+    var (one, signed) = (VerifiedDigests(), Signed(Remark("own"), by: keys))
+    var other = one
+    let envelope = asReceived(Signed(Remark("hello"), by: KeyPair.generate()))
+    _ = try Signed<Remark>(verifying: envelope, using: &one)
+    _ = try Signed<Remark>(verifying: envelope, using: &other)
+    #expect(one.verifications == 1 && other.verifications == 1)
+    one.note(own: signed)
+    signed = try Signed(verifying: asReceived(signed), using: &other)
+    #expect(other.verifications == 1)
+    // Another's signature over the same bytes was not seen.
+    let forged = SignedEnvelope(bytes: signed.bytes, signer: signed.signer, signature: envelope.signature)
+    let isTaken = other.check(forged, kind: Remark.kind)
+    #expect(!isTaken)
+  }
+
+  /// As bytes bring it, without the knowledge that this process made it.
+  private func asReceived(_ statement: Signed<Remark>) -> SignedEnvelope {
+    SignedEnvelope(bytes: statement.bytes, signer: statement.signer, signature: statement.signature)
+  }
+
   @Test("a good signature over invalid content is still refused")
   func content() {
     let envelope = Signed(Remark("far too long a remark"), by: keys).envelope

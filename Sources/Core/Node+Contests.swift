@@ -46,8 +46,9 @@ extension Node {
 
   static let contestKind = "contest"
 
-  static func contestRecords(_ memory: Memory) -> [ContestRecord] {
-    memory.records.compactMap { $0.name.kind == contestKind ? try? ContestRecord(validating: $0.bytes) : nil }
+  /// Nil when one of them cannot be read.
+  static func contestRecords(_ memory: Memory) -> [ContestRecord]? {
+    try? memory.records.filter { $0.name.kind == contestKind }.map { try ContestRecord(validating: $0.bytes) }
   }
 
   // MARK: - For a portal, however it elects

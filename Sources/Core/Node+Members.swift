@@ -28,7 +28,7 @@ extension Node {
       unreadable = []
     }
     ballot(.start(identityIsNew: settings.identityIsNew && isStoreWhole))
-    contest(.start)
+    contest(.start(lostBefore: ballots.bornAfterLoss))
     if let warning = strategy.warning { event("election.unproved", nil, "managers are found by \(warning)") }
     keepHouse(by: now + Limits.housekeeping)
     board(.own(ownState))

@@ -86,14 +86,15 @@ public struct Node: Sendable {
       keys: keys, address: settings.address, incarnation: beginning, portal: settings.portal, verified: verified)
     board = LoadBoard(keys: keys, offer: settings.offer, sequence: beginning)
     sources = SourceBook(restoring: memory)
-    if let promises = Node.promises(in: memory) {
+    if let promises = Node.promises(in: memory), let contested = Node.contestRecords(memory) {
       ballots = Ballots(keys: keys, restoring: promises, verified: verified)
+      contests = Contests(keys: keys, strategy: settings.election, restoring: contested)
     } else {
       var kept = memory
       unreadable = kept.forgetPromises()
       ballots = Ballots(keys: keys, verified: verified)
+      contests = Contests(keys: keys, strategy: settings.election)
     }
-    contests = Contests(keys: keys, strategy: settings.election, restoring: Node.contestRecords(memory))
     frauds = FraudBook(node: keys.id, restoring: memory.records.compactMap { FraudRecord(restoring: $0) })
     desk = Desk(
       node: keys.id,
@@ -308,8 +309,8 @@ public struct Memory: Hashable, Sendable {
   /// from all elections that began before. Fences and proofs of fraud stay: old ones do no harm.
   /// - Returns: what was dropped.
   public mutating func forgetPromises() -> [Record.Name] {
-    let stale = records.filter { $0.name.kind == Node.electionKind }.map(\.name)
-    records.removeAll { $0.name.kind == Node.electionKind }
+    let stale = records.map(\.name).filter { [Node.electionKind, Node.contestKind].contains($0.kind) }
+    records.removeAll { stale.contains($0.name) }
     return stale
   }
 }

@@ -181,6 +181,9 @@ public struct Ballots: Sendable {
     }
   }
 
+  /// When this peer began anew with a store that had lost its promises; nil: never.
+  public var bornAfterLoss: WallTime? { generation?.bornAfterLoss }
+
   // MARK: On start
 
   /// An empty store begins a generation. Restored ballots wait a lease and then go on; where this peer was the candidate or manager, it

@@ -6,7 +6,8 @@ import Vocabulary
 /// What ``Contests`` is told.
 public enum ContestInput: Hashable, Sendable {
   /// Once, first: restored members go on.
-  case start
+  /// - Parameter lostBefore: when this peer's promises were lost, if ever: it may have voted in what was called before.
+  case start(lostBefore: WallTime?)
   /// What this peer believes of the overlay; whenever it changed.
   case members(MemberView)
   /// A client asks through this peer: have a manager elected.
@@ -103,6 +104,8 @@ public enum ContestRefusal: Error, Hashable, Sendable, CustomStringConvertible {
   case busy
   /// It is not one of those named, or finds them implausible.
   case notAMember
+  /// It lost its store after the request was issued, and with it a vote, perhaps.
+  case lostStore
 
   public var description: String {
     switch self {
@@ -112,6 +115,7 @@ public enum ContestRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case .expired: "the request has expired"
     case .busy: "it takes part in as many elections as it may"
     case .notAMember: "it is not one of the members, or finds them implausible"
+    case .lostStore: "it lost its store since, and a vote with it, perhaps"
     }
   }
 }

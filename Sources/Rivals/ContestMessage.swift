@@ -133,6 +133,7 @@ extension ContestRefusal {
     case "expired": self = .expired
     case "busy": self = .busy
     case "notAMember": self = .notAMember
+    case "lostStore": self = .lostStore
     default: throw InvalidMessage("RivalRefusal.kind", "unknown: “\(wire.kind.prefix(64))”")
     }
   }
@@ -146,6 +147,7 @@ extension ContestRefusal {
       case .expired: $0.kind = "expired"
       case .busy: $0.kind = "busy"
       case .notAMember: $0.kind = "notAMember"
+      case .lostStore: $0.kind = "lostStore"
       }
     }
   }

@@ -205,7 +205,7 @@ extension Contests {
         return []
       }
       return contest.members.contains(sender) ? end(request) : []
-    case .otherStrategy, .expired, .busy, .notAMember: return onRefusedCall(request, refusal, from: sender)
+    case .otherStrategy, .expired, .busy, .notAMember, .lostStore: return onRefusedCall(request, refusal, from: sender)
     }
   }
 }

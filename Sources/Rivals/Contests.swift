@@ -22,6 +22,8 @@ public struct Contests: Sendable {
   var contests: OrderedDictionary<RequestID, Contest> = [:]
   /// Contests of services that have ended.
   var tombstones = 0
+  /// When this peer's votes were lost; nil: never.
+  private var lostBefore: WallTime?
   /// As portal.
   var calls: OrderedDictionary<RequestID, ContestCall> = [:]
 
@@ -74,7 +76,8 @@ public struct Contests: Sendable {
   ) -> [ContestEffect] {
     let time = Moment(now: now, wall: wall)
     switch input {
-    case .start:
+    case .start(let lostBefore):
+      self.lostBefore = lostBefore
       return contests.keys.flatMap { request in
         [expiryTimer(request, time)] + tell(request, .start, time, &random)
       }
@@ -123,6 +126,8 @@ public struct Contests: Sendable {
       envelope.body.issued <= time.wall + Limits.clockSkew
     else { throw .expired }
     guard kept.live < Limits.ballots, tombstones < Limits.tombstones else { throw .busy }
+    // Only Raft stands or falls by its votes on disk.
+    if strategy == .raft, let lostBefore, envelope.body.issued <= lostBefore + Limits.clockSkew { throw .lostStore }
     let isMember = envelope.body.electorate.contains(node)
     guard isMember || envelope.body.portal == node else { throw .notAMember }
     do { try view.checkPlausibility(of: envelope.body.electorate, for: envelope.body.source, at: time.now) } catch {

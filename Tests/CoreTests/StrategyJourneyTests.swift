@@ -119,6 +119,26 @@ struct RivalJourneyTests {
     #expect(managed, "a successor knows the plan")
   }
 
+  @Test("a member of raft whose vote cannot be read votes in that request no more, and the service goes on without it")
+  func raftForgot() throws {
+    var (journey, request, first) = try begin(.raft)
+    let member = try #require(
+      journey.world.peers.indices.first { peer in
+        ![first, Talk.sharedBy, Journey.portal].contains(peer) && journey.world.peers[peer].node.contests.has(request)
+      })
+    let name = Record.Name(kind: Node.contestKind, key: request.hash.bytes)
+    #expect(journey.world.peers[member].records[name] != nil)
+    journey.world.crash(member)
+    journey.world.spoil(name, of: member)
+    journey.world.restart(member, through: Talk.sharedBy)
+    journey.world.run(for: .seconds(5))
+    #expect(journey.world.peers[member].records[name] == nil)
+    let takesPart = journey.world.peers[member].node.contests.has(request)
+    #expect(!takesPart)
+    journey.world.run(for: .seconds(20))
+    try journey.expectWhole(request)
+  }
+
   @Test("a node whose operator chose a quorum refuses what a rival's manager asks, and says why", arguments: rivals)
   func refused(_ strategy: ElectionStrategy) throws {
     var journey = try Journey(seed: 3)

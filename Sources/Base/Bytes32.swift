@@ -1,17 +1,17 @@
 /// Thirty-two bytes held inline: a public key, a hash, an identifier. Ordered as unsigned bytes from the left.
 public struct Bytes32: Hashable, Comparable, Sendable {
-  private let a: UInt64
-  private let b: UInt64
-  private let c: UInt64
-  private let d: UInt64
+  @usableFromInline let a: UInt64
+  @usableFromInline let b: UInt64
+  @usableFromInline let c: UInt64
+  @usableFromInline let d: UInt64
 
   /// All zero.
   public static let zero = Bytes32([UInt8](repeating: 0, count: 32))!
 
   /// - Parameter bytes: exactly 32; nil otherwise.
-  public init?(_ bytes: some Collection<UInt8>) {
+  @inlinable public init?(_ bytes: some Collection<UInt8>) {
     guard bytes.count == 32 else { return nil }
-    // One call for all bytes: a generic loop over them is not specialised beyond this module, and every identifier passes here.
+    // Every identifier passes here: specialised where it is called, and no loop.
     if let found = bytes.withContiguousStorageIfAvailable({ Bytes32(loading: UnsafeRawBufferPointer($0)) }) {
       self = found
     } else {
@@ -19,31 +19,48 @@ public struct Bytes32: Hashable, Comparable, Sendable {
     }
   }
 
-  private init(loading bytes: UnsafeRawBufferPointer) {
-    func word(_ number: Int) -> UInt64 {
-      UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: number * 8, as: UInt64.self))
-    }
-    (a, b, c, d) = (word(0), word(1), word(2), word(3))
+  /// - Parameter bytes: at least 32.
+  @inlinable init(loading bytes: UnsafeRawBufferPointer) {
+    a = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
+    b = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    c = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+    d = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
   }
 
   /// The 32 bytes, leftmost first.
-  public var bytes: [UInt8] {
+  @inlinable public var bytes: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
-      let target = UnsafeMutableRawBufferPointer(buffer)
-      for (number, word) in [a, b, c, d].enumerated() {
-        target.storeBytes(of: word.bigEndian, toByteOffset: number * 8, as: UInt64.self)
-      }
+      store(in: UnsafeMutableRawBufferPointer(buffer))
       count = 32
     }
   }
 
+  /// Lends the 32 bytes, leftmost first, without an array of them.
+  @inlinable public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { buffer in
+      store(in: buffer)
+      return body(UnsafeRawBufferPointer(buffer))
+    }
+  }
+
+  @inlinable func store(in target: UnsafeMutableRawBufferPointer) {
+    target.storeBytes(of: a.bigEndian, toByteOffset: 0, as: UInt64.self)
+    target.storeBytes(of: b.bigEndian, toByteOffset: 8, as: UInt64.self)
+    target.storeBytes(of: c.bigEndian, toByteOffset: 16, as: UInt64.self)
+    target.storeBytes(of: d.bigEndian, toByteOffset: 24, as: UInt64.self)
+  }
+
   /// The first eight bytes as a big-endian number: a uniform value where the bytes are a hash.
-  public var prefix64: UInt64 { a }
+  @inlinable public var prefix64: UInt64 { a }
 
   /// Keys and hashes are uniform: eight bytes tell them apart as well as all, and every identifier is looked up many times.
-  public func hash(into hasher: inout Hasher) { hasher.combine(a) }
+  @inlinable public func hash(into hasher: inout Hasher) { hasher.combine(a) }
 
-  public static func < (x: Bytes32, y: Bytes32) -> Bool {
+  @inlinable public static func == (x: Bytes32, y: Bytes32) -> Bool {
+    x.a == y.a && x.b == y.b && x.c == y.c && x.d == y.d
+  }
+
+  @inlinable public static func < (x: Bytes32, y: Bytes32) -> Bool {
     if x.a != y.a { return x.a < y.a }
     if x.b != y.b { return x.b < y.b }
     if x.c != y.c { return x.c < y.c }

@@ -60,13 +60,30 @@ extension NodeID {
   public func hasSigned(_ bytes: [UInt8], kind: String, _ signature: Signature) -> Bool {
     Sodium.start()
     let message = Domain.separated(bytes, kind: kind)
-    return crypto_sign_verify_detached(signature.bytes, message, UInt64(message.count), self.bytes) == 0
+    return key.withBytes { key in
+      crypto_sign_verify_detached(
+        signature.bytes, message, UInt64(message.count), key.baseAddress!.assumingMemoryBound(to: UInt8.self)) == 0
+    }
   }
 }
 
 /// One signature never serves for another kind of statement.
 enum Domain {
-  static func separated(_ bytes: [UInt8], kind: String) -> [UInt8] { Array("millrace/v1/\(kind)".utf8) + [0] + bytes }
+  static func separated(_ bytes: [UInt8], kind: String) -> [UInt8] {
+    var message = [UInt8]()
+    message.reserveCapacity(kind.utf8.count + bytes.count + 13)
+    begin(kind) { message.append(contentsOf: $0) }
+    message.append(contentsOf: bytes)
+    return message
+  }
+
+  /// `"millrace/v1/<kind>" ‖ 0`, in pieces.
+  static func begin(_ kind: String, _ take: (UnsafeBufferPointer<UInt8>) -> Void) {
+    var (house, kind, end) = ("millrace/v1/", kind, UInt8(0))
+    house.withUTF8(take)
+    kind.withUTF8(take)
+    withUnsafePointer(to: &end) { take(UnsafeBufferPointer(start: $0, count: 1)) }
+  }
 }
 
 enum Sodium {
@@ -81,11 +98,18 @@ enum Sodium {
 public enum Digest {
   /// The digest of `"millrace/v1/<kind>" ‖ 0 ‖ bytes`.
   public static func of(_ bytes: [UInt8], kind: String) -> Bytes32 {
-    Sodium.start()
-    var result = [UInt8](repeating: 0, count: 32)
-    let message = Domain.separated(bytes, kind: kind)
-    crypto_generichash(&result, result.count, message, UInt64(message.count), nil, 0)
-    return Bytes32(result)!
+    of(bytes, by: nil, kind: kind)
+  }
+
+  /// The digest of `bytes`, who signed them, and the signature, in a row.
+  static func of(_ bytes: [UInt8], by signed: (signer: NodeID, signature: Signature)?, kind: String) -> Bytes32 {
+    var digest = IncrementalDigest(kind: kind)
+    digest.update(bytes)
+    if let signed {
+      signed.signer.key.withBytes { digest.update($0) }
+      digest.update(signed.signature.bytes)
+    }
+    return digest.finish()
   }
 }
 
@@ -98,7 +122,8 @@ public struct IncrementalDigest: ~Copyable {
     Sodium.start()
     state = .allocate(byteCount: crypto_generichash_statebytes(), alignment: 64)
     crypto_generichash_init(OpaquePointer(state), nil, 0, 32)
-    update(Array("millrace/v1/\(kind)".utf8) + [0])
+    let state = OpaquePointer(state)
+    Domain.begin(kind) { crypto_generichash_update(state, $0.baseAddress, UInt64($0.count)) }
   }
 
   deinit { state.deallocate() }
@@ -116,8 +141,9 @@ public struct IncrementalDigest: ~Copyable {
 
   /// The digest of all pieces.
   public consuming func finish() -> Bytes32 {
-    var result = [UInt8](repeating: 0, count: 32)
-    crypto_generichash_final(OpaquePointer(state), &result, result.count)
-    return Bytes32(result)!
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { result in
+      crypto_generichash_final(OpaquePointer(state), result.baseAddress!, result.count)
+      return Bytes32(result)!
+    }
   }
 }

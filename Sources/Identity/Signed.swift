@@ -191,7 +191,7 @@ public struct VerifiedDigests: Sendable {
   }
 
   private static func digest(of envelope: SignedEnvelope, kind: String) -> Bytes32 {
-    Digest.of(envelope.bytes + envelope.signer.bytes + envelope.signature.bytes, kind: kind)
+    Digest.of(envelope.bytes, by: (envelope.signer, envelope.signature), kind: kind)
   }
 }
 

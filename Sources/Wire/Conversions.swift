@@ -80,14 +80,14 @@ extension SignedEnvelope {
   public var wire: WireSignedBytes {
     .with {
       $0.body = Data(bytes)
-      $0.signer = Data(signer.bytes)
+      $0.signer = signer.data
       $0.signature = Data(signature.bytes)
     }
   }
 }
 
-extension Bytes32 { public var data: Data { Data(bytes) } }
-extension NodeID { public var data: Data { Data(bytes) } }
+extension Bytes32 { public var data: Data { withBytes { Data(bytes: $0.baseAddress!, count: $0.count) } } }
+extension NodeID { public var data: Data { key.data } }
 
 extension Term {
   public init(_ wire: WireTermMark) { self.init(epoch: wire.epoch, wire.number) }

@@ -233,6 +233,14 @@ def test_a_body_is_cut_when_its_service_fails(read_by_curl):
     assert curl.returncode == 18, f'curl took it for whole ({curl.returncode}): {err}'  # a transfer that was cut
 
 
+def test_a_recording_is_not_called_finished_when_its_service_fails(running):
+    overlay, view, process, recorded = running
+    overlay['alpha'].kill()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1 and 'which alone has the source, is gone' in err, (process.returncode, out, err)
+    assert 0 < len(packets(recorded, 'v')) < 300, 'what came before is kept'
+
+
 def test_a_body_is_closed_when_its_service_is_ended(read_by_curl):
     overlay, service, curl = read_by_curl
     overlay['echo'].request('DELETE', f'/v1/services/{service}')

@@ -38,18 +38,20 @@ let rooms = [
   // L2: pure, siblings do not see each other except where shown
   Room(name: "Membership", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   Room(name: "Measurements", below: ["Base", "Identity", "Vocabulary", "Wire"]),
-  Room(name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire"], testedWith: ["Evidence"]),
-  Room(name: "Evidence", below: ["Base", "Identity", "Vocabulary", "Wire", "Elections"]),
-  Room(name: "Rivals", below: ["Base", "Identity", "Vocabulary", "Wire", "Elections"]),
+  Room(name: "Mandates", below: ["Base", "Identity", "Vocabulary", "Wire"], tested: false),
+  Room(name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates"], testedWith: ["Evidence"]),
+  Room(name: "Evidence", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections"]),
+  Room(name: "Rivals", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections"]),
   Room(name: "Composition", below: ["Base", "Identity", "Vocabulary", "Wire"], products: [yams]),
   Room(name: "Placement", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition"]),
-  Room(name: "Sessions", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Placement", "Elections"]),
+  Room(name: "Sessions", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Placement", "Mandates"]),
   Room(name: "Streams", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   // L3
   Room(
     name: "Core",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Evidence", "Rivals",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
+      "Rivals",
       "Composition", "Placement", "Sessions", "Streams",
     ]),
   // L4
@@ -74,14 +76,16 @@ let rooms = [
   Room(
     name: "Lab",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Evidence", "Composition",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
+      "Composition",
       "Sessions", "Streams", "Core",
     ]),
   Room(name: "Reports", below: ["Base"]),
   Room(
     name: "Study",
     below: [
-      "Base", "Identity", "Vocabulary", "Measurements", "Elections", "Rivals", "Composition", "Placement", "Core",
+      "Base", "Identity", "Vocabulary", "Measurements", "Mandates", "Elections", "Rivals", "Composition", "Placement",
+      "Core",
       "Lab",
       "Reports",
     ],
@@ -90,7 +94,8 @@ let rooms = [
   Room(
     name: "Runtime",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Elections", "Evidence", "Rivals",
+      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
+      "Rivals",
       "Composition", "Sessions", "Streams", "Core", "Transport", "Store", "Portal",
     ],
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),

@@ -2,6 +2,7 @@ import Base
 import Composition
 import Elections
 import Identity
+import Mandates
 import Measurements
 import Membership
 import Sessions

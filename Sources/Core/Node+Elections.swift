@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Membership
 import Rivals
 import Sessions
@@ -110,17 +111,17 @@ extension Node {
   // MARK: - Judging mandates
 
   /// The members that elections are about: those from whom electorates are drawn, as far as this peer believes them alive.
-  var memberView: Elections.MemberView {
+  var memberView: Mandates.MemberView {
     Node.memberView(of: members, ignoring: frauds.ignored, at: now)
   }
 
   private static func memberView(
     of members: MemberTable, ignoring frauds: OrderedSet<NodeID>, at now: Instant
-  ) -> Elections.MemberView {
-    Elections.MemberView(
+  ) -> Mandates.MemberView {
+    Mandates.MemberView(
       members.seated(at: now).map { member in
         let isOwn = member.node == members.node
-        return Elections.MemberView.Member(
+        return Mandates.MemberView.Member(
           id: member.node, knownSince: isOwn ? .zero : member.knownSince,
           roundTrip: isOwn ? .zero : member.roundTrip.map { Duration.fromSeconds($0 / 1_000) })
       }, ignoring: frauds)

@@ -2,6 +2,7 @@ import Base
 import Elections
 import Evidence
 import Identity
+import Mandates
 import Membership
 import Sessions
 import Vocabulary

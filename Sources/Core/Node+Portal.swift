@@ -3,6 +3,7 @@ import Composition
 import Elections
 import Foundation
 import Identity
+import Mandates
 import Sessions
 import Streams
 import Vocabulary

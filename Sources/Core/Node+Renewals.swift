@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Sessions
 import Vocabulary
 

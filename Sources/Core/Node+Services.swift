@@ -3,6 +3,7 @@ import Composition
 import Elections
 import Evidence
 import Identity
+import Mandates
 import Placement
 import Rivals
 import Sessions
@@ -64,7 +65,7 @@ extension Node {
     for effect in effects {
       switch effect {
       case .record(let version, let content, let claims, let isFinal):
-        let mine = claims.map { Elections.Claim(stream: $0.stream, node: $0.node) }
+        let mine = claims.map { Mandates.Claim(stream: $0.stream, node: $0.node) }
         let draft = SnapshotDraft(
           version: UInt64(version), label: director.services[request]?.phase.rawValue ?? "", state: content,
           claims: mine)

@@ -3,6 +3,7 @@ import Composition
 import Elections
 import Evidence
 import Identity
+import Mandates
 import Measurements
 import Membership
 import Rivals

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 /// An elector's memory of one request: what is on disk, and what a restart may forget.

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 /// A portal's call, and afterwards what it knows of the manager.

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 /// A portal's draw: it waits for the electors' lots.

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 // The elector: called, it votes; without a mandate or a manager it moves to the next term. Every vote is on disk before it leaves.

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 // From one epoch's electors to the next one's. The manager sees that one more loss would freeze the service and proposes its state once

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 // The elector under a manager: it renews the lease, keeps the versions, and remembers who claimed a stream first.

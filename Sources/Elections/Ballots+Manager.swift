@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 /// A manager's time in office: from its mandate to a successor's, a decline, or the end.

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 // A request outlives its envelope by its client's word. The portal brings it to all electors and to the manager; each elector writes it down

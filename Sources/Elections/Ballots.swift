@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 /// A peer's part in all elections (design §8), as elector, as candidate and manager, and as the portal that calls.

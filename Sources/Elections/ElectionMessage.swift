@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Vocabulary
 
 /// What peers say to each other about who manages a request. Signed statements in it have been verified, votes inside a ``Mandate``

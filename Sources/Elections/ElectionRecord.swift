@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import Identity
+import Mandates
 import Vocabulary
 import Wire
 
@@ -136,5 +137,15 @@ public struct BallotRecord: Hashable, Sendable {
       $0.ended = ended
       if let renewal { $0.renewal = renewal.envelope.wire }
     }
+  }
+}
+
+extension BallotRecord {
+  /// Until when the request is valid, renewals included.
+  public var notAfter: WallTime { envelope.notAfter(renewedBy: renewal) }
+
+  /// Until when it is kept: longer where a service ran that may have been renewed while this elector was away.
+  public var keepUntil: WallTime {
+    notAfter + Limits.clockSkew + (ended || accepted == nil ? .zero : Limits.lapse)
   }
 }

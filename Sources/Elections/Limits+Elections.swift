@@ -1,16 +1,12 @@
 import Base
 
 extension Limits {
-  /// Electors of a request: seven tolerate two faults; more cost a signature each without need.
-  public static let electors = 7
   /// An elector that acknowledged a heartbeat casts no later vote for this long, by its monotonic clock.
   public static let lease = Duration.seconds(2)
   /// What a manager counts of a lease, from *sending* the heartbeat: clocks may drift apart by a tenth.
   public static let managerLease = Duration.milliseconds(1_800)
   /// Four heartbeats a lease: three may be lost.
   public static let heartbeatInterval = Duration.milliseconds(500)
-  /// Members known for less time do not count against an electorate: views need time to agree.
-  public static let settledMember = Duration.seconds(60)
   /// An elector waits at least this long for a mandate, whatever the round trips: a disk may take tens of milliseconds.
   public static let electionPatience = Duration.milliseconds(250)
   /// The doubling of that wait stops here.
@@ -19,21 +15,14 @@ extension Limits {
   public static let callRepetition = Duration.milliseconds(200)
   /// A portal that has all lots but f waits no longer than this for the rest, and a round trip.
   public static let lotPatience = Duration.milliseconds(100)
-  /// A measurement that an order of candidates follows from is at most so far from the request's time: nodes publish every 10 s, and
-  /// gossip takes a few more.
-  public static let bearingAge = Duration.seconds(60)
   /// A portal gives up on an election after this long: two full rounds of three candidates, each silent.
   public static let callPatience = Duration.seconds(15)
   /// How long a manager waits for the one elector whose order of claims decides, once it has its quorum.
   public static let claimPatience = Duration.milliseconds(150)
   /// How long a manager goes on telling electors of the end, for those that were away.
   public static let endNotices = 8
-  /// Electorates of one request: each is a certificate of some 2 KB that every mandate carries.
-  public static let epochs = 64
   /// A manager whose handover no quorum keeps makes way after this: views of who is alive agree within seconds.
   public static let handoverPatience = Duration.seconds(10)
-  /// A request lives at most this long; a longer service is renewed.
-  public static let requestLifetime = Duration.seconds(7 * 24 * 3_600)
   /// Requests that live and that one peer keeps ballots of: a few kilobytes each.
   public static let ballots = 4_096
   /// Requests that have ended and that one peer remembers until their time is over, lest one that is shown again be served again: four
@@ -48,10 +37,6 @@ extension Limits {
   public static let ballotsPerClient = 256
   /// Elections that one portal waits for at once.
   public static let calls = 1_024
-  /// An encoded snapshot: a graph of hundreds of stages with its plan.
-  public static let snapshotBytes = 256 << 10
-  /// Streams that one request starts.
-  public static let claims = 256
   /// Earlier claims in one answer.
   public static let earlierClaims = 512
   /// Versions that wait for the one before to be acknowledged.

@@ -2,6 +2,7 @@ import Base
 import Elections
 import Foundation
 import Identity
+import Mandates
 import Vocabulary
 import Wire
 

@@ -1,7 +1,7 @@
 import Base
-import Elections
 import Foundation
 import Identity
+import Mandates
 import Vocabulary
 
 // What is beside the mandate: the client's renewal, and proofs of fraud against its electors.

@@ -1,7 +1,7 @@
 import Base
-import Elections
 import Foundation
 import Identity
+import Mandates
 import Vocabulary
 
 // How the order of candidates and the electorate of the term's epoch came to be.

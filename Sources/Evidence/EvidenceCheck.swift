@@ -1,7 +1,7 @@
 import Base
-import Elections
 import Foundation
 import Identity
+import Mandates
 import Vocabulary
 
 /// Checks evidence from its signatures alone. A changed bit in any part is named; without a roster it cannot be known who should have

@@ -1,6 +1,6 @@
 import Base
-import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 /// Remembers what was said in elections lately, so that the second of two contradicting statements is noticed. What is said within one

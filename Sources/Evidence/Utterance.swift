@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 /// A signed statement of an election with what it says, its signature not yet checked: what proofs of fraud are made of.

@@ -1,5 +1,6 @@
 import Base
 import Elections
+import Mandates
 
 /// One experiment, whole: who takes part, what lies between them, what goes wrong, what is asked for, how long. With its seed it has
 /// exactly one course. Times are in seconds of the simulation, delays in milliseconds.

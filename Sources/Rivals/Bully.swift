@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 /// The bully algorithm (Garcia-Molina, "Elections in a Distributed Computing System", 1982): whoever misses the manager asks all higher

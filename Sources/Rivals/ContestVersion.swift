@@ -1,6 +1,6 @@
 import Base
-import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 /// A version of a service's state as the manager of a contest signs it: what ``Snapshot`` is to the quorum protocol, and no other bytes. It is a

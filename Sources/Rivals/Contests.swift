@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 /// A peer's part in all elections under a protocol without a quorum of signed votes: ``Bully``, ``Raft`` or ``FirstResponder``, whichever

@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 /// What a home-made portal does: it asks everybody and appoints whoever answers first. One round trip, no disk, no votes. Two portals

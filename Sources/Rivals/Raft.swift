@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 /// Raft's leader election (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", 2014, §5.2; without a log, so

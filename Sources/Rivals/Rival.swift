@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 // Election protocols of other designs, for comparison: what they gain and what they give up is measured, not asserted. They keep the

@@ -1,6 +1,7 @@
 import Elections
 import Foundation
 import Identity
+import Mandates
 import Portal
 import Rivals
 import Sessions

@@ -2,6 +2,7 @@ import Elections
 import Evidence
 import Foundation
 import Identity
+import Mandates
 import Portal
 
 /// Checks a mandate and its assignments offline, from signatures alone: `millrace verify`.

@@ -4,6 +4,7 @@ import Core
 import Elections
 import Foundation
 import Identity
+import Mandates
 import NIOCore
 import Portal
 import Streams

@@ -5,6 +5,7 @@ import Elections
 import Evidence
 import Foundation
 import Identity
+import Mandates
 import Measurements
 import Membership
 import Portal

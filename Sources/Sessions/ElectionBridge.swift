@@ -1,7 +1,7 @@
 import Base
 import Composition
-import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 // What Elections and Composition know, in the words of this room.

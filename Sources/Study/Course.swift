@@ -2,6 +2,7 @@ import Base
 import Elections
 import Foundation
 import Lab
+import Mandates
 
 /// One repetition of an ``ElectionStudy`` made definite: the lab's scenario, the same for each strategy but for the strategy.
 struct Course: Sendable {

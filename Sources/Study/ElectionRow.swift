@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Lab
+import Mandates
 
 /// How one election went, by whatever protocol, simulated or told by real peers' traces. Times are seconds unless said otherwise.
 public struct ElectionRow: Hashable, Sendable {

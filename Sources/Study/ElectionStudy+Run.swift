@@ -2,6 +2,7 @@ import Base
 import Elections
 import Foundation
 import Lab
+import Mandates
 import Reports
 
 // Strategies side by side: trials, summaries, report.

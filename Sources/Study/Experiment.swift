@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Lab
+import Mandates
 
 /// What a study file asks for: one question to the simulator, with everything that its answer depends on. Times are in seconds, shares
 /// 0…1. `Tools/lab/studies` has examples; ``Experiment/init(file:)`` reads them.

@@ -2,6 +2,7 @@ import Base
 import Elections
 import Foundation
 import Lab
+import Mandates
 
 // From a study file to a checked ``Experiment``. Paths in it are relative to its folder.
 

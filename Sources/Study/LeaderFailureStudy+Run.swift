@@ -4,6 +4,7 @@ import Foundation
 import HeapModule
 import Identity
 import Lab
+import Mandates
 import Reports
 import Rivals
 

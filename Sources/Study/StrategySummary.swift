@@ -1,6 +1,7 @@
 import Base
 import Elections
 import Foundation
+import Mandates
 import Reports
 
 /// What a strategy's elections come to: the figures of a comparison, each with its interval.

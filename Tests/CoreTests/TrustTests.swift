@@ -2,6 +2,7 @@ import Base
 import Elections
 import Foundation
 import Identity
+import Mandates
 import Sessions
 import Testing
 import Vocabulary

@@ -2,6 +2,7 @@ import Base
 import Evidence
 import Foundation
 import Identity
+import Mandates
 import Testing
 import Vocabulary
 import Wire

@@ -1,5 +1,6 @@
 import Base
 import Identity
+import Mandates
 import Testing
 import Vocabulary
 

@@ -7,6 +7,7 @@ import Vocabulary
 import Wire
 
 @testable import Elections
+@testable import Mandates
 
 extension Overlay {
   /// A peer's signed load report, as the measurements' room makes them.

@@ -2,6 +2,7 @@ import Base
 import Core
 import Elections
 import Foundation
+import Mandates
 import Testing
 
 @testable import Lab

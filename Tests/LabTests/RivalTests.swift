@@ -1,6 +1,7 @@
 import Base
 import Core
 import Elections
+import Mandates
 import Testing
 
 @testable import Lab

@@ -1,5 +1,6 @@
 import Elections
 import Foundation
+import Mandates
 import Testing
 
 @testable import Study

@@ -3,6 +3,7 @@ import Core
 import Elections
 import Foundation
 import Identity
+import Mandates
 import Sessions
 import Vocabulary
 import Wire

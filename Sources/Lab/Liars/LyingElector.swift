@@ -2,6 +2,7 @@ import Base
 import Core
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 // Electors that break their promises.

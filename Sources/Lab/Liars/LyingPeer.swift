@@ -3,6 +3,7 @@ import Core
 import Elections
 import Evidence
 import Identity
+import Mandates
 import Vocabulary
 import Wire
 

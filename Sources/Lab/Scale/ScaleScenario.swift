@@ -1,6 +1,7 @@
 import Base
 import Core
 import Elections
+import Mandates
 
 extension Scenario {
   /// A crowd: machines that offer everything start one after the other, gossip, and are asked for a service once a second.

@@ -2,6 +2,7 @@ import Base
 import Core
 import Elections
 import Identity
+import Mandates
 import Vocabulary
 
 // What goes wrong, and how it is mended.

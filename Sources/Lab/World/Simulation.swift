@@ -3,6 +3,7 @@ import Composition
 import Core
 import Elections
 import Identity
+import Mandates
 import Measurements
 import Sessions
 import Streams

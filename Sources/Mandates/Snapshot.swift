@@ -123,14 +123,14 @@ public struct SnapshotDraft: Hashable, Sendable {
   public var state: [UInt8]
   /// The streams that this request starts, and where; at most ``Limits/claims``.
   public var claims: [Claim]
-  /// Who elects in the next epoch; for the room itself.
-  var successors: Electorate?
+  /// Who elects in the next epoch; the electors' own affair.
+  package var successors: Electorate?
   /// See the properties.
   public init(version: UInt64, label: String, state: [UInt8], claims: [Claim] = []) {
     self.init(version: version, label: label, state: state, claims: claims, successors: nil)
   }
 
-  init(version: UInt64, label: String, state: [UInt8], claims: [Claim], successors: Electorate?) {
+  package init(version: UInt64, label: String, state: [UInt8], claims: [Claim], successors: Electorate?) {
     self.successors = successors
     self.version = version
     self.label = label

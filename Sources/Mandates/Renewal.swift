@@ -54,17 +54,7 @@ extension Signed where Body == Envelope {
     return max(body.notAfter, renewal.body.notAfter)
   }
 
-  func isRenewed(by renewal: Signed<Renewal>) -> Bool {
+  package func isRenewed(by renewal: Signed<Renewal>) -> Bool {
     renewal.signer == client && renewal.body.request == request
-  }
-}
-
-extension BallotRecord {
-  /// Until when the request is valid, renewals included.
-  public var notAfter: WallTime { envelope.notAfter(renewedBy: renewal) }
-
-  /// Until when it is kept: longer where a service ran that may have been renewed while this elector was away.
-  public var keepUntil: WallTime {
-    notAfter + Limits.clockSkew + (ended || accepted == nil ? .zero : Limits.lapse)
   }
 }

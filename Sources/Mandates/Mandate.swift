@@ -47,7 +47,7 @@ public struct Mandate: Hashable, Sendable {
   }
 
   /// The same with a newer renewal.
-  func renewed(by newer: Signed<Renewal>) -> Mandate {
+  package func renewed(by newer: Signed<Renewal>) -> Mandate {
     guard newer.body.notAfter > notAfter else { return self }
     return Mandate(envelope: envelope, handovers: succession.handovers, term: term, votes: votes, renewal: newer)
       ?? self

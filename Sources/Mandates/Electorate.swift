@@ -153,7 +153,7 @@ extension MemberView {
   }
 
   /// The half of it that also holds for an electorate drawn long ago: whether it has as many as the members allow.
-  func checkSize(of named: Electorate, for source: SourceKey, at now: Instant) throws(Implausible) {
+  package func checkSize(of named: Electorate, for source: SourceKey, at now: Instant) throws(Implausible) {
     try checkSize(
       of: named, for: source,
       settled: members.values.filter { now - $0.knownSince >= Limits.settledMember }.map(\.id))

@@ -77,7 +77,7 @@ public struct Succession: Hashable, Sendable {
   }
 
   /// Whether a peer had a part in the request before the newest epoch began, or could have in the first.
-  func mayHaveElectedBefore(_ node: NodeID) -> Bool {
+  package func mayHaveElectedBefore(_ node: NodeID) -> Bool {
     (0..<max(epoch, 1)).contains { electorate(in: $0)?.contains(node) ?? false }
   }
 
@@ -111,7 +111,7 @@ extension MemberView {
   }
 
   /// The half of it that holds for electorates drawn long ago too: whether one has as many as the members allow.
-  func checkSize(of succession: Succession, at now: Instant) throws(Implausible) {
+  package func checkSize(of succession: Succession, at now: Instant) throws(Implausible) {
     let source = succession.envelope.body.source
     try expectOne(of: succession) { electorate throws(Implausible) in
       try checkSize(of: electorate, for: source, at: now)
@@ -155,7 +155,7 @@ extension Handover {
     }
   }
 
-  init(validating wire: WireHandoverProof) throws(InvalidMessage) {
+  package init(validating wire: WireHandoverProof) throws(InvalidMessage) {
     guard let electorate = try Electorate(validating: wire.electorate, "HandoverProof.electorate") else {
       throw InvalidMessage("HandoverProof.electorate", "empty")
     }
@@ -166,7 +166,7 @@ extension Handover {
     self.init(mark: try SnapshotMark(validating: wire.mark), electorate: electorate, words: words)
   }
 
-  var wire: WireHandoverProof {
+  package var wire: WireHandoverProof {
     .with {
       $0.mark = mark.wire
       $0.electorate = electorate.members.map(\.data)
@@ -174,7 +174,7 @@ extension Handover {
     }
   }
 
-  static func list(_ wire: [WireHandoverProof], _ field: String) throws(InvalidMessage) -> [Handover] {
+  package static func list(_ wire: [WireHandoverProof], _ field: String) throws(InvalidMessage) -> [Handover] {
     var handovers: [Handover] = []
     for proof in try Field.list(wire, field, limit: Limits.epochs) { handovers.append(try Handover(validating: proof)) }
     return handovers

@@ -188,12 +188,12 @@ public struct Decline: Statement {
 }
 
 extension SnapshotMark {
-  init(validating wire: WireSnapshotMarkFields) throws(InvalidMessage) {
+  package init(validating wire: WireSnapshotMarkFields) throws(InvalidMessage) {
     self.init(
       term: try Term(validating: wire.term, "SnapshotMark.term"), sequence: wire.sequence,
       digest: try Field.bytes32(wire.digest, "SnapshotMark.digest"))
   }
-  var wire: WireSnapshotMarkFields {
+  package var wire: WireSnapshotMarkFields {
     .with {
       $0.term = term.wire
       $0.sequence = sequence

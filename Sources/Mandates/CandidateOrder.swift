@@ -168,7 +168,7 @@ public struct Lot: Statement {
     }.wireBytes
   }
 
-  static func input(_ draw: Bytes32) -> [UInt8] { Array("millrace/v1/sortition".utf8) + [0] + draw.bytes }
+  package static func input(_ draw: Bytes32) -> [UInt8] { Array("millrace/v1/sortition".utf8) + [0] + draw.bytes }
 }
 
 /// Each elector's key of the order: its output, the lowest first.

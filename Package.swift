@@ -39,12 +39,21 @@ let rooms = [
   Room(name: "Membership", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   Room(name: "Measurements", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   Room(name: "Mandates", below: ["Base", "Identity", "Vocabulary", "Wire"], tested: false),
-  Room(name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates"], testedWith: ["Evidence"]),
+  Room(
+    name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates"],
+    testedWith: ["Evidence"]),
   Room(name: "Evidence", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections"]),
   Room(name: "Rivals", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections"]),
   Room(name: "Composition", below: ["Base", "Identity", "Vocabulary", "Wire"], products: [yams]),
   Room(name: "Placement", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition"]),
-  Room(name: "Sessions", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Placement", "Mandates"]),
+  Room(name: "Assignments", below: ["Base", "Identity", "Vocabulary", "Wire"], tested: false),
+  Room(
+    name: "Desks", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Mandates", "Assignments"],
+    tested: false),
+  Room(
+    name: "Sessions",
+    below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Placement", "Mandates", "Assignments"],
+    testedWith: ["Desks"]),
   Room(name: "Streams", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   // L3
   Room(
@@ -52,7 +61,7 @@ let rooms = [
     below: [
       "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
       "Rivals",
-      "Composition", "Placement", "Sessions", "Streams",
+      "Composition", "Placement", "Assignments", "Desks", "Sessions", "Streams",
     ]),
   // L4
   Room(
@@ -78,7 +87,7 @@ let rooms = [
     below: [
       "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
       "Composition",
-      "Sessions", "Streams", "Core",
+      "Assignments", "Desks", "Sessions", "Streams", "Core",
     ]),
   Room(name: "Reports", below: ["Base"]),
   Room(
@@ -96,7 +105,7 @@ let rooms = [
     below: [
       "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
       "Rivals",
-      "Composition", "Sessions", "Streams", "Core", "Transport", "Store", "Portal",
+      "Composition", "Assignments", "Desks", "Sessions", "Streams", "Core", "Transport", "Store", "Portal",
     ],
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),
   Room(

@@ -1,5 +1,7 @@
+import Assignments
 import Base
 import Composition
+import Desks
 import Elections
 import Identity
 import Mandates

@@ -1,4 +1,6 @@
+import Assignments
 import Base
+import Desks
 import Elections
 import Evidence
 import Identity

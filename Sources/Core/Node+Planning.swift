@@ -1,5 +1,7 @@
+import Assignments
 import Base
 import Composition
+import Desks
 import Foundation
 import Identity
 import Measurements

@@ -1,5 +1,7 @@
+import Assignments
 import Base
 import Composition
+import Desks
 import Identity
 import Sessions
 import Streams

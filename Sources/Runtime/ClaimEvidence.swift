@@ -1,3 +1,5 @@
+import Assignments
+import Desks
 import Elections
 import Foundation
 import Identity

@@ -1,21 +1,10 @@
 import Base
 
 extension Limits {
-  /// A reservation that is not committed is free again after this: several round trips across the world, and short enough
-  /// that a manager that dies between the phases costs nobody a slot for long.
-  public static let reservationTTL = Duration.seconds(5)
   /// A manager repeats what has not been answered after this: more than a round trip, less than a person notices.
   public static let sessionRetry = Duration.milliseconds(400)
   /// Times that a manager repeats itself before it takes the node for unreachable: 2 s in all, as long as a suspicion lives.
   public static let sessionRetries = 5
-  /// A manager tells its service nodes this often that the service lives.
-  public static let renewInterval = Duration.seconds(2)
-  /// A share whose manager was not heard for so long is an orphan, if nobody consumes it either: an election and several
-  /// lost renewals fit in.
-  public static let orphanTimeout = Duration.seconds(15)
-  /// After a newer term was seen, a subscriber may show an assignment of the older one for this long: the successor's
-  /// assignments reach the nodes of a chain one after another, and the stream must not notice.
-  public static let takeoverGrace = Duration.seconds(30)
   /// Plans that a manager tries before it says that the service cannot be placed.
   public static let placementTries = 12
   /// A node that failed or refused without saying what it has left is not asked again by this service for so long.
@@ -35,25 +24,11 @@ extension Limits {
   public static let missedRenewals = 4
   /// A service without a full set of standbys looks for better ones this often, in renewals: 10 s.
   public static let standbySearch = 5
-  /// Requests that one node works for, ended ones included until their envelope expires: a few hundred bytes each.
-  public static let dossiers = 4_096
   /// Services that one peer manages.
   public static let services = 512
-  /// Pieces of work in one plan, on one node or in one message: a large ladder with standbys.
-  public static let workItems = 64
-  /// Who may serve one input: a primary and some standbys.
-  public static let upstreams = 8
-  /// Events in one report of a node.
-  public static let reportEvents = 64
-  /// Counters in one report of a node: sockets of all groups of a request.
-  public static let reportCounters = 128
-  /// A mandate as it travels: the client's envelope with a request document of 64 KiB, and a quorum of votes.
-  public static let mandateBytes = 128 << 10
   /// What a worker is reckoned to need where nobody has measured it: decoder, filters and encoder of a 1080p stream.
   public static let workerMemory: Int64 = 96 << 20
   /// A successor counts its plans on from its predecessor's up to here, half of the numbers there are: the other half is its own, whatever
   /// was signed before.
   public static let versionsTakenOver: UInt32 = 1 << 29
-  /// Standbys that a node remembers of one stream.
-  public static let standbysPerStream = 4
 }

@@ -1,3 +1,4 @@
+import Assignments
 import Base
 import Identity
 import Vocabulary

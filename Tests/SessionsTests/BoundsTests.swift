@@ -4,6 +4,8 @@ import Testing
 import Vocabulary
 import Wire
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 // Numbers that whoever gets them counts on from: a liar's must not stop his nodes or his successors.

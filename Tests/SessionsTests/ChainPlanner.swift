@@ -2,6 +2,8 @@ import Base
 import Identity
 import Vocabulary
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 /// A planner that a reader can predict: a chain of `read → scale → mux`, the reader on the first node, every other group on the

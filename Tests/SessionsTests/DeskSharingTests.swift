@@ -3,6 +3,8 @@ import Identity
 import Testing
 import Vocabulary
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 @Suite("A service node that runs a stream already") struct DeskSharingTests {

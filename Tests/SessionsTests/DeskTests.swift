@@ -3,7 +3,8 @@ import Identity
 import Testing
 import Vocabulary
 
-@testable import Sessions
+@testable import Assignments
+@testable import Desks
 
 /// One desk, one manager's keys, and assignments made by hand.
 struct Counter {
@@ -98,7 +99,6 @@ struct Counter {
   }
 
   func signed(_ assignment: Assignment) -> ClaimedAssignment { .signed(Signed(assignment, by: manager).envelope) }
-
   mutating func hear(_ message: SessionMessage, from sender: NodeID? = nil) -> [DeskEffect] {
     desk.handle(.message(message, from: sender ?? manager.id), at: now, in: context)
   }

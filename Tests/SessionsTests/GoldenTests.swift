@@ -4,6 +4,8 @@ import Identity
 import Testing
 import Vocabulary
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 /// Transcripts that people read. `MILLRACE_RECORD=1 swift test` writes them anew, to be looked at before they are committed.

@@ -1,6 +1,8 @@
 import Base
 import Testing
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 @Suite("What nobody renews") struct OrphanTests {

@@ -3,6 +3,8 @@ import Identity
 import Testing
 import Vocabulary
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 @Suite("The life of a service") struct ServiceLifeTests {

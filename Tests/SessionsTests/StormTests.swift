@@ -3,6 +3,8 @@ import Identity
 import Testing
 import Vocabulary
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 /// Many services, lost and reordered messages, deaths: from a seed. What must always hold is checked after every event, from

@@ -2,6 +2,8 @@ import Base
 import Identity
 import Vocabulary
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 /// A small overlay on a virtual clock: each peer has a desk and a director; electors are a list of claims; streams are

@@ -2,6 +2,8 @@ import Base
 import Identity
 import Vocabulary
 
+@testable import Assignments
+@testable import Desks
 @testable import Sessions
 
 /// Messages in a reader's words.

@@ -7,13 +7,15 @@
 import contextlib, os, pathlib, re, subprocess, sys, tempfile
 
 PURE = ['Base', 'Identity', 'Vocabulary', 'Wire', 'Membership', 'Measurements', 'Mandates', 'Elections', 'Evidence', 'Rivals',
-        'Composition', 'Placement', 'Sessions', 'Streams', 'Core']
+        'Composition', 'Placement', 'Assignments', 'Desks', 'Sessions', 'Streams', 'Core']
 LAYERS = [['Base', 'CSodium', 'CFFmpeg', 'COpus'], ['Identity', 'Vocabulary', 'Wire'],
-          ['Membership', 'Measurements', 'Mandates', 'Elections', 'Evidence', 'Rivals', 'Composition', 'Placement', 'Sessions', 'Streams'],
+          ['Membership', 'Measurements', 'Mandates', 'Elections', 'Evidence', 'Rivals', 'Composition', 'Placement',
+           'Assignments', 'Desks', 'Sessions', 'Streams'],
           ['Core'],
           ['Transport', 'Media', 'Store', 'Portal', 'Lab', 'Reports', 'Study'], ['Runtime', 'millrace', 'millrace-worker']]
 SIDEWAYS = {('Identity', 'Base'), ('Vocabulary', 'Identity'), ('Wire', 'Identity'), ('Wire', 'Vocabulary'),
             ('Placement', 'Composition'), ('Sessions', 'Composition'), ('Sessions', 'Placement'), ('Sessions', 'Mandates'),
+            ('Desks', 'Composition'), ('Desks', 'Mandates'), ('Desks', 'Assignments'), ('Sessions', 'Assignments'),
             ('Elections', 'Mandates'), ('Evidence', 'Mandates'), ('Evidence', 'Elections'), ('Rivals', 'Mandates'), ('Rivals', 'Elections'),
             ('Study', 'Lab'), ('Study', 'Reports'), ('millrace', 'Runtime')}
 BANNED = ['ContinuousClock', 'SuspendingClock', 'Date(', 'Task {', 'Task.detached', '.random(', 'shuffled()', 'randomElement(',

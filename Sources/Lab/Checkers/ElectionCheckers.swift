@@ -1,5 +1,7 @@
+import Assignments
 import Base
 import Core
+import Desks
 import Elections
 import Foundation
 import Identity

@@ -1,5 +1,7 @@
+import Assignments
 import Base
 import Core
+import Desks
 import Identity
 import Sessions
 import Vocabulary

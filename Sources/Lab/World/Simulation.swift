@@ -1,6 +1,8 @@
+import Assignments
 import Base
 import Composition
 import Core
+import Desks
 import Elections
 import Identity
 import Mandates

@@ -56,7 +56,7 @@ extension Assignment {
 }
 
 extension AssignedWork {
-  init(validating wire: WireWork, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireWork, _ field: String) throws(InvalidMessage) {
     switch wire.kind {
     case .group(let group):
       self = .group(
@@ -71,7 +71,7 @@ extension AssignedWork {
     }
   }
 
-  var wire: WireWork {
+  package var wire: WireWork {
     .with {
       switch self {
       case .group(let spec, let role, let start):
@@ -103,7 +103,7 @@ extension Provider {
     return result
   }
 
-  var wire: WireProvider {
+  package var wire: WireProvider {
     .with {
       $0.node = node.data
       $0.address = address.wire
@@ -112,13 +112,13 @@ extension Provider {
 }
 
 extension InputAssignment {
-  init(validating wire: WireAssignedInput, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireAssignedInput, _ field: String) throws(InvalidMessage) {
     let upstreams = try Provider.list(wire.upstreams, "\(field).upstreams")
     guard !upstreams.isEmpty else { throw InvalidMessage("\(field).upstreams", "empty: nobody serves the stream") }
     self.init(stream: StreamKey(try Field.bytes32(wire.stream, "\(field).stream")), upstreams: upstreams)
   }
 
-  var wire: WireAssignedInput {
+  package var wire: WireAssignedInput {
     .with {
       $0.stream = stream.hash.data
       $0.upstreams = upstreams.map(\.wire)
@@ -127,7 +127,7 @@ extension InputAssignment {
 }
 
 extension Demand {
-  init(validating wire: WireWorkDemand, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireWorkDemand, _ field: String) throws(InvalidMessage) {
     self.init(
       cores: try Field.number(wire.cores, "\(field).cores", in: 0...4_096),
       memory: try Field.number(wire.memoryBytes, "\(field).memory_bytes", in: 0...1 << 50),
@@ -135,7 +135,7 @@ extension Demand {
       down: try Field.number(wire.down, "\(field).down", in: 0...1 << 50))
   }
 
-  var wire: WireWorkDemand {
+  package var wire: WireWorkDemand {
     .with {
       $0.cores = cores
       $0.memoryBytes = memory
@@ -146,7 +146,7 @@ extension Demand {
 }
 
 extension Capacity {
-  init(validating wire: WireCapacityLeft, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireCapacityLeft, _ field: String) throws(InvalidMessage) {
     self.init(
       slots: Int(try Field.number(wire.slots, "\(field).slots", in: -65_536...65_536)),
       cores: try Field.number(wire.cores, "\(field).cores", in: -4_096...4_096),
@@ -155,7 +155,7 @@ extension Capacity {
       down: try Field.number(wire.down, "\(field).down", in: -(1 << 50)...1 << 50))
   }
 
-  var wire: WireCapacityLeft {
+  package var wire: WireCapacityLeft {
     .with {
       $0.slots = Int32(clamping: slots)
       $0.cores = cores
@@ -167,7 +167,7 @@ extension Capacity {
 }
 
 extension StreamUser {
-  init(validating wire: WireStreamUser, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireStreamUser, _ field: String) throws(InvalidMessage) {
     switch wire.kind {
     case .group(let stream): self = .group(StreamKey(try Field.bytes32(stream, "\(field).group")))
     case .delivery(let output): self = .delivery(try Field.text(output, "\(field).delivery", limit: 64))
@@ -175,7 +175,7 @@ extension StreamUser {
     }
   }
 
-  var wire: WireStreamUser {
+  package var wire: WireStreamUser {
     .with {
       switch self {
       case .group(let stream): $0.group = stream.hash.data
@@ -186,19 +186,19 @@ extension StreamUser {
 }
 
 /// What a subscriber shows to a publisher: its assignment, and the mandate that backs it.
-struct AuthorizationBytes {
-  var assignment: ClaimedAssignment
-  var mandate: [UInt8]
+package struct AuthorizationBytes {
+  package var assignment: ClaimedAssignment
+  package var mandate: [UInt8]
 
   /// What goes to Streams as opaque bytes.
-  static func encoded(_ assignment: Signed<Assignment>, mandate: [UInt8]) -> [UInt8] {
+  package static func encoded(_ assignment: Signed<Assignment>, mandate: [UInt8]) -> [UInt8] {
     WireAuthorization.with {
       $0.assignment = assignment.envelope.wire
       $0.mandate = Data(mandate)
     }.wireBytes
   }
 
-  init(validating bytes: [UInt8]) throws(InvalidMessage) {
+  package init(validating bytes: [UInt8]) throws(InvalidMessage) {
     let wire = try WireAuthorization(parsing: bytes)
     assignment = try ClaimedAssignment(validating: wire.assignment, "Authorization.assignment")
     mandate = try Field.mandate(wire.mandate, "Authorization.mandate")
@@ -206,11 +206,11 @@ struct AuthorizationBytes {
 }
 
 extension ClaimedAssignment {
-  init(validating wire: WireSignedBytes, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireSignedBytes, _ field: String) throws(InvalidMessage) {
     self = wire.signature.isEmpty ? .unsigned : .signed(try SignedEnvelope(validating: wire, field))
   }
 
-  var wire: WireSignedBytes {
+  package var wire: WireSignedBytes {
     switch self {
     case .signed(let envelope): envelope.wire
     case .unsigned: WireSignedBytes()
@@ -219,7 +219,7 @@ extension ClaimedAssignment {
 }
 
 extension Field {
-  static func mandate(_ data: Data, _ field: String) throws(InvalidMessage) -> [UInt8] {
+  package static func mandate(_ data: Data, _ field: String) throws(InvalidMessage) -> [UInt8] {
     guard data.count <= Limits.mandateBytes else {
       throw InvalidMessage(field, "\(data.count) bytes where at most \(Limits.mandateBytes) are allowed")
     }

@@ -59,7 +59,7 @@ extension PlanMark {
 }
 
 extension Reserve {
-  init(validating wire: WireReserve) throws(InvalidMessage) {
+  package init(validating wire: WireReserve) throws(InvalidMessage) {
     var items: [Item] = []
     var ordinals: Set<UInt32> = []
     for item in try Field.list(wire.items, "Reserve.items", limit: Limits.workItems) {
@@ -76,7 +76,7 @@ extension Reserve {
       mandate: try Field.mandate(wire.mandate, "Reserve.mandate"), items: items, isFresh: wire.fresh)
   }
 
-  var wire: WireReserve {
+  package var wire: WireReserve {
     .with {
       $0.request = mark.request.hash.data
       $0.term = mark.term.wire
@@ -95,7 +95,7 @@ extension Reserve {
 }
 
 extension ReserveAnswer {
-  init(validating wire: WireReserveAnswer) throws(InvalidMessage) {
+  package init(validating wire: WireReserveAnswer) throws(InvalidMessage) {
     let mark = try PlanMark(wire.request, wire.term, wire.version, "ReserveAnswer")
     switch wire.result {
     case .grant(let grant):
@@ -111,7 +111,7 @@ extension ReserveAnswer {
     }
   }
 
-  var wire: WireReserveAnswer {
+  package var wire: WireReserveAnswer {
     .with {
       $0.request = mark.request.hash.data
       $0.term = mark.term.wire
@@ -131,13 +131,13 @@ extension ReserveAnswer {
 }
 
 extension SharedStream {
-  init(validating wire: WireSharedStream, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireSharedStream, _ field: String) throws(InvalidMessage) {
     self.init(
       stream: StreamKey(try Field.bytes32(wire.stream, "\(field).stream")),
       standbys: try Provider.list(wire.standbys, "\(field).standbys"))
   }
 
-  var wire: WireSharedStream {
+  package var wire: WireSharedStream {
     .with {
       $0.stream = stream.hash.data
       $0.standbys = standbys.map(\.wire)
@@ -146,7 +146,7 @@ extension SharedStream {
 }
 
 extension Commit {
-  init(validating wire: WireCommitWork) throws(InvalidMessage) {
+  package init(validating wire: WireCommitWork) throws(InvalidMessage) {
     var assignments: [ClaimedAssignment] = []
     for assignment in try Field.list(wire.assignments, "CommitWork.assignments", limit: Limits.workItems) {
       assignments.append(try ClaimedAssignment(validating: assignment, "CommitWork.assignments"))
@@ -156,7 +156,7 @@ extension Commit {
       mandate: try Field.mandate(wire.mandate, "CommitWork.mandate"), assignments: assignments)
   }
 
-  var wire: WireCommitWork {
+  package var wire: WireCommitWork {
     .with {
       $0.request = mark.request.hash.data
       $0.term = mark.term.wire
@@ -168,7 +168,7 @@ extension Commit {
 }
 
 extension CommitAnswer {
-  init(validating wire: WireCommitAnswer) throws(InvalidMessage) {
+  package init(validating wire: WireCommitAnswer) throws(InvalidMessage) {
     var rejected: [Rejection] = []
     for rejection in try Field.list(wire.rejected, "CommitAnswer.rejected", limit: Limits.workItems) {
       guard case .unauthorized(let reason) = try Refusal(validating: rejection.reason, "CommitAnswer.rejected") else {
@@ -179,7 +179,7 @@ extension CommitAnswer {
     self.init(mark: try PlanMark(wire.request, wire.term, wire.version, "CommitAnswer"), rejected: rejected)
   }
 
-  var wire: WireCommitAnswer {
+  package var wire: WireCommitAnswer {
     .with {
       $0.request = mark.request.hash.data
       $0.term = mark.term.wire
@@ -195,7 +195,7 @@ extension CommitAnswer {
 }
 
 extension Release {
-  init(validating wire: WireReleaseWork) throws(InvalidMessage) {
+  package init(validating wire: WireReleaseWork) throws(InvalidMessage) {
     let mark = try PlanMark(wire.request, wire.term, wire.version, "ReleaseWork")
     let mandate = try Field.mandate(wire.mandate, "ReleaseWork.mandate")
     guard !wire.everything else {
@@ -213,7 +213,7 @@ extension Release {
     self.init(mark: mark, mandate: mandate, scope: .some(streams: streams, outputs: outputs))
   }
 
-  var wire: WireReleaseWork {
+  package var wire: WireReleaseWork {
     .with {
       $0.request = mark.request.hash.data
       $0.term = mark.term.wire

@@ -7,7 +7,7 @@ import Wire
 // Refusals and reports of service nodes: wire words to checked values and back.
 
 extension Refusal {
-  init(validating wire: WireReserveRefusal, _ field: String) throws(InvalidMessage) {
+  package init(validating wire: WireReserveRefusal, _ field: String) throws(InvalidMessage) {
     let detail = try Field.text(wire.detail, "\(field).detail")
     switch wire.code {
     case "alreadyServed": self = .alreadyServed(StreamKey(try Field.bytes32(wire.stream, "\(field).stream")))
@@ -28,7 +28,7 @@ extension Refusal {
     }
   }
 
-  var wire: WireReserveRefusal {
+  package var wire: WireReserveRefusal {
     .with {
       switch self {
       case .unauthorized(let error):
@@ -90,7 +90,7 @@ extension AssignmentError {
 }
 
 extension NodeReport {
-  init(validating wire: WireNodeReport) throws(InvalidMessage) {
+  package init(validating wire: WireNodeReport) throws(InvalidMessage) {
     var events: [NodeEvent] = []
     for event in try Field.list(wire.events, "NodeReport.events", limit: Limits.reportEvents) {
       events.append(try NodeEvent(validating: event))
@@ -103,7 +103,7 @@ extension NodeReport {
       request: RequestID(try Field.bytes32(wire.request, "NodeReport.request")), events: events, counters: counters)
   }
 
-  var wire: WireNodeReport {
+  package var wire: WireNodeReport {
     .with {
       $0.request = request.hash.data
       $0.events = events.map(\.wire)
@@ -113,7 +113,7 @@ extension NodeReport {
 }
 
 extension NodeEvent {
-  init(validating wire: WireNodeEvent) throws(InvalidMessage) {
+  package init(validating wire: WireNodeEvent) throws(InvalidMessage) {
     func stream(_ data: Data, _ field: String) throws(InvalidMessage) -> StreamKey {
       StreamKey(try Field.bytes32(data, "NodeEvent.\(field)"))
     }
@@ -140,7 +140,7 @@ extension NodeEvent {
     }
   }
 
-  var wire: WireNodeEvent {
+  package var wire: WireNodeEvent {
     .with {
       switch self {
       case .switched(let consumer, let stream, let node):
@@ -171,7 +171,7 @@ extension NodeEvent {
 }
 
 extension InheritedGroup {
-  init(validating wire: WireGroupInherited) throws(InvalidMessage) {
+  package init(validating wire: WireGroupInherited) throws(InvalidMessage) {
     let spec = try GroupSpec(validating: wire.group)
     var inputs: [InputAssignment] = []
     for input in try Field.list(wire.inputs, "GroupInherited.inputs", limit: 16) {
@@ -185,7 +185,7 @@ extension InheritedGroup {
       demand: try Demand(validating: wire.demand, "GroupInherited.demand"))
   }
 
-  var wire: WireGroupInherited {
+  package var wire: WireGroupInherited {
     .with {
       $0.stream = spec.output.hash.data
       $0.group = spec.wire
@@ -197,7 +197,7 @@ extension InheritedGroup {
 }
 
 extension StreamCounters {
-  init(validating wire: WireStreamCounters) throws(InvalidMessage) {
+  package init(validating wire: WireStreamCounters) throws(InvalidMessage) {
     self.init(
       owner: try StreamUser(validating: wire.owner, "StreamCounters.owner"),
       stream: StreamKey(try Field.bytes32(wire.stream, "StreamCounters.stream")), isIncoming: wire.incoming,
@@ -210,7 +210,7 @@ extension StreamCounters {
       bitsPerSecond: wire.bitsPerSecond)
   }
 
-  var wire: WireStreamCounters {
+  package var wire: WireStreamCounters {
     .with {
       $0.owner = owner.wire
       $0.stream = stream.hash.data

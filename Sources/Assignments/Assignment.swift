@@ -155,7 +155,7 @@ public struct Capacity: Hashable, Sendable {
   }
 
   /// Whether less is left of this resource than there was.
-  func isLess(than other: Capacity, of resource: Resource) -> Bool {
+  package func isLess(than other: Capacity, of resource: Resource) -> Bool {
     switch resource {
     case .slots: slots < other.slots
     case .cores: cores < other.cores

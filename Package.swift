@@ -41,8 +41,8 @@ let rooms = [
   Room(name: "Mandates", below: ["Base", "Identity", "Vocabulary", "Wire"], tested: false),
   Room(
     name: "Elections", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates"],
-    testedWith: ["Evidence"]),
-  Room(name: "Evidence", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections"]),
+    testedWith: ["Evidence", "Assignments"]),
+  Room(name: "Evidence", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections", "Assignments"]),
   Room(name: "Rivals", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections"]),
   Room(name: "Composition", below: ["Base", "Identity", "Vocabulary", "Wire"], products: [yams]),
   Room(name: "Placement", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition"]),

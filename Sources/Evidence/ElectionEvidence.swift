@@ -87,7 +87,7 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
     }
   }
 
-  /// A signed statement of another room: only its signature and signer are checked here.
+  /// A signed statement with its kind.
   public struct StatementText: Codable, Hashable, Sendable {
     /// The kind that separates its signature from those of other statements, e.g. `assignment`.
     public var kind: String

@@ -1,3 +1,4 @@
+import Assignments
 import Base
 import Foundation
 import Identity
@@ -20,6 +21,8 @@ public struct EvidenceCheck: Hashable, Sendable {
   public internal(set) var findings: [Finding] = []
   /// What was checked and found good, for people.
   public internal(set) var confirmed: [String] = []
+  /// What evidence may hold and this does not, for people: nothing is said of it.
+  public internal(set) var absent: [String] = []
   /// Names the roster that the electorate was checked against; nil without one.
   public private(set) var rosterDigest: Bytes32?
 
@@ -56,7 +59,7 @@ public struct EvidenceCheck: Hashable, Sendable {
     checkVotes(evidence, succession, term, manager)
     checkSnapshot(evidence, succession, term, manager)
     checkRenewal(evidence, envelope)
-    checkAssignments(evidence, manager)
+    checkAssignments(evidence, succession, term, manager)
     checkFrauds(evidence, succession)
     if let roster { checkRoster(roster, succession) }
   }
@@ -139,6 +142,7 @@ public struct EvidenceCheck: Hashable, Sendable {
   ) {
     let (electorate, envelope) = (succession.electorate, succession.envelope)
     guard let text = evidence.snapshot else {
+      absent.append("a version in force")
       if !evidence.acknowledgements.isEmpty {
         findings.append(Finding(part: "acknowledgements", problem: "there is no snapshot that they could be for"))
       }
@@ -174,21 +178,36 @@ public struct EvidenceCheck: Hashable, Sendable {
 
   // MARK: Assignments
 
-  private mutating func checkAssignments(_ evidence: ElectionEvidence, _ manager: NodeID) {
+  private mutating func checkAssignments(
+    _ evidence: ElectionEvidence, _ succession: Succession, _ term: Term, _ manager: NodeID
+  ) {
     let before = findings.count
+    let request = succession.envelope.request
+    var seen: OrderedSet<Bytes32> = []
     for (index, text) in evidence.assignments.enumerated() {
       find("assignments[\(index)]") { () throws(InvalidMessage) in
+        guard text.kind == Assignment.kind else {
+          throw InvalidMessage("kind", "“\(text.kind.prefix(64))” where “\(Assignment.kind)” was expected")
+        }
         let statement = try text.parsed("assignment")
         guard statement.signer == manager else {
           throw InvalidMessage("signer", "\(statement.signer.short)… is not the manager of this term")
         }
-        guard statement.signer.hasSigned(statement.bytes, kind: text.kind, statement.signature) else {
-          throw InvalidMessage(
-            "signature", "not the manager's over these bytes as a statement of kind “\(text.kind.prefix(64))”")
+        let assignment: Signed<Assignment> = try Signed(verifying: statement)
+        let body = assignment.body
+        guard body.request == request else {
+          throw InvalidMessage("request", "for request \(body.request.short)…, not for \(request.short)…")
         }
+        // Whoever manages on in a later epoch need not sign anew what runs.
+        guard body.term <= term, succession.candidate(in: body.term) == manager else {
+          throw InvalidMessage("term", "of term \(body.term), which is none of this manager's up to \(term)")
+        }
+        guard seen.append(assignment.digest).inserted else { throw InvalidMessage("body", "stands twice") }
       }
     }
-    if findings.count == before, !evidence.assignments.isEmpty {
+    if evidence.assignments.isEmpty {
+      absent.append("assignments")
+    } else if findings.count == before {
       confirmed.append("\(evidence.assignments.count) assignments signed by \(manager.short)…")
     }
   }
@@ -198,6 +217,17 @@ public struct EvidenceCheck: Hashable, Sendable {
   private mutating func checkRoster(_ roster: [NodeID], _ succession: Succession) {
     let members = OrderedSet(roster.sorted())
     rosterDigest = Digest.of(members.flatMap(\.bytes), kind: "roster")
+    // A roster is whole, where a peer's own view may not be: who is on none of its lines was no member.
+    let (electors, tolerated) = (succession.electorate.members, succession.electorate.faults)
+    let strangers = electors.filter { !members.contains($0) }
+    guard strangers.count <= tolerated else {
+      let names = strangers.map { "\($0.short)…" }.joined(separator: ", ")
+      return findings.append(
+        Finding(
+          part: "electorate",
+          problem: "\(strangers.count) of \(electors.count) electors are not on the roster, "
+            + "at most \(tolerated) may be: \(names)"))
+    }
     // Everybody on a roster counts as known long enough.
     let view = MemberView(members.map { MemberView.Member(id: $0, knownSince: .zero) })
     do {

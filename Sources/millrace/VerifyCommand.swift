@@ -19,6 +19,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let valid: Bool
     let summary: String
     let confirmed: [String]
+    let absent: [String]
     let findings: [Finding]
   }
 
@@ -30,9 +31,12 @@ struct VerifyCommand: AsyncParsableCommand {
     if json {
       let findings = check.findings.map { Verdict.Finding(part: $0.part, problem: $0.problem) }
       try Print.json(
-        Verdict(valid: check.isValid, summary: check.summary, confirmed: check.confirmed, findings: findings))
+        Verdict(
+          valid: check.isValid, summary: check.summary, confirmed: check.confirmed, absent: check.absent,
+          findings: findings))
     } else {
       for line in check.confirmed { Print.line(line) }
+      if !check.absent.isEmpty { Print.line("not in this evidence: \(check.absent.joined(separator: ", "))") }
       Print.line(check.summary)
       for finding in check.findings { StandardStreams.complain("\(finding)") }
     }
@@ -45,7 +49,7 @@ struct VerifyCommand: AsyncParsableCommand {
     if json {
       try Print.json(
         Verdict(
-          valid: false, summary: summary, confirmed: [],
+          valid: false, summary: summary, confirmed: [], absent: [],
           findings: findings.map { Verdict.Finding(part: $0.part, problem: $0.problem) }))
     } else {
       Print.line(summary)

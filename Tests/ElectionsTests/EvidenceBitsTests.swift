@@ -1,3 +1,4 @@
+import Assignments
 import Base
 import Foundation
 import Identity
@@ -42,8 +43,7 @@ import Vocabulary
     var evidence = try #require(overlay.peers[manager].ballots.evidence(of: envelope.request))
     let keys = overlay.peers[manager].keys
     evidence.append(
-      SignedEnvelope(bytes: [1, 2, 3], signer: keys.id, signature: keys.sign([1, 2, 3], kind: "assignment")),
-      kind: "assignment")
+      EvidenceTests.assignment(for: envelope.request, in: Term(epoch: 1, 1), by: keys), kind: Assignment.kind)
     let succession = try #require(overlay.peers[manager].ballots.mandate(of: envelope.request)).succession
     let liar = overlay.peers[others[2]].keys
     func vote(_ term: UInt32, _ candidate: Int, _ counter: UInt64) -> Utterance {

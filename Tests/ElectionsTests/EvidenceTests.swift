@@ -1,5 +1,5 @@
+import Assignments
 import Base
-import Evidence
 import Foundation
 import Identity
 import Mandates
@@ -8,6 +8,7 @@ import Vocabulary
 import Wire
 
 @testable import Elections
+@testable import Evidence
 
 @Suite struct EvidenceTests {
   private func elected() throws -> (Overlay, RequestID, ElectionEvidence) {
@@ -19,10 +20,22 @@ import Wire
     overlay.give(manager, .propose(envelope.request, SnapshotDraft(version: 1, label: "running", state: [1, 2, 3])))
     overlay.run(20)
     var evidence = try #require(overlay.peers[manager].ballots.evidence(of: envelope.request))
-    let signature = overlay.peers[manager].keys.sign([1, 2, 3], kind: "assignment")
     evidence.append(
-      SignedEnvelope(bytes: [1, 2, 3], signer: overlay.ids[manager], signature: signature), kind: "assignment")
+      Self.assignment(for: envelope.request, by: overlay.peers[manager].keys), kind: Assignment.kind)
     return (overlay, envelope.request, evidence)
+  }
+
+  /// What a manager signs for a node: here for itself.
+  static func assignment(for request: RequestID, in term: Term = Term(1), by keys: KeyPair) -> SignedEnvelope {
+    let stream = StreamKey(.zero)
+    let provider = Provider(node: keys.id, address: PeerAddress(host: "10.0.0.1", port: 1))
+    return Signed(
+      Assignment(
+        request: request, term: term, mandate: .zero, node: keys.id, version: 1, ordinal: 0,
+        work: .delivery(output: "main", stream: stream),
+        inputs: [InputAssignment(stream: stream, upstreams: [provider])], expires: WallTime(milliseconds: 9)),
+      by: keys
+    ).envelope
   }
 
   @Test("evidence is checked from its signatures alone, and says what it is relative to")
@@ -39,6 +52,47 @@ import Wire
     let strangers = (0..<7).map { KeyPair(seed: Bytes32([UInt8](repeating: UInt8($0 + 99), count: 32))!).id }
     let foreign = EvidenceCheck(read, roster: strangers)
     #expect(foreign.findings.map(\.part) == ["electorate"])
+  }
+
+  @Test(
+    "what the manager signed for another request, in another's term, twice, or as something else is no assignment of this one"
+  )
+  func foreignAssignments() throws {
+    let (overlay, request, evidence) = try elected()
+    let manager = try #require(overlay.peers.first { $0.ballots.tenures[request] != nil })
+    func findings(_ change: (inout ElectionEvidence) -> Void) -> [String] {
+      var copy = evidence
+      change(&copy)
+      return EvidenceCheck(copy).findings.map(\.description)
+    }
+    let other = RequestID(Digest.of([7], kind: "another"))
+    let foreign = findings { $0.append(Self.assignment(for: other, by: manager.keys), kind: Assignment.kind) }
+    #expect(foreign.count == 1 && foreign[0].hasPrefix("assignments[1]: request: for request"))
+    let late = findings {
+      $0.append(Self.assignment(for: request, in: Term(2), by: manager.keys), kind: Assignment.kind)
+    }
+    #expect(late.count == 1 && late[0].hasPrefix("assignments[1]: term: of term 2"))
+    #expect(findings { $0.assignments.append($0.assignments[0]) } == ["assignments[1]: body: stands twice"])
+    let snapshot = try #require(evidence.snapshot)
+    let disguised = findings {
+      $0.assignments.append(
+        ElectionEvidence.StatementText(
+          kind: "snapshot", signer: snapshot.signer, body: snapshot.body, signature: snapshot.signature))
+    }
+    #expect(disguised == ["assignments[1]: kind: “snapshot” where “assignment” was expected"])
+  }
+
+  @Test("a roster that lacks the electors makes nothing plausible; what is not shown is said")
+  func shortRoster() throws {
+    let (overlay, _, evidence) = try elected()
+    let check = EvidenceCheck(evidence, roster: [try #require(NodeID(evidence.electorate[0]))])
+    #expect(check.findings.map(\.part) == ["electorate"])
+    #expect(check.findings[0].problem.hasPrefix("6 of 7 electors are not on the roster, at most 2 may be"))
+    var bare = evidence
+    (bare.snapshot, bare.acknowledgements, bare.assignments) = (nil, [], [])
+    let rest = EvidenceCheck(bare, roster: overlay.ids)
+    #expect(rest.isValid && rest.absent == ["a version in force", "assignments"])
+    #expect(EvidenceCheck(evidence, roster: overlay.ids).absent.isEmpty)
   }
 
   @Test("a changed bit is named by the part that it was changed in")

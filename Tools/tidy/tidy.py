@@ -15,7 +15,7 @@ LAYERS = [['Base', 'CSodium', 'CFFmpeg', 'COpus'], ['Identity', 'Vocabulary', 'W
           ['Transport', 'Media', 'Store', 'Portal', 'Lab', 'Reports', 'Study'], ['Runtime', 'millrace', 'millrace-worker']]
 SIDEWAYS = {('Identity', 'Base'), ('Vocabulary', 'Identity'), ('Wire', 'Identity'), ('Wire', 'Vocabulary'),
             ('Placement', 'Composition'), ('Sessions', 'Composition'), ('Sessions', 'Placement'), ('Sessions', 'Mandates'),
-            ('Desks', 'Composition'), ('Desks', 'Mandates'), ('Desks', 'Assignments'), ('Sessions', 'Assignments'),
+            ('Evidence', 'Assignments'), ('Desks', 'Composition'), ('Desks', 'Mandates'), ('Desks', 'Assignments'), ('Sessions', 'Assignments'),
             ('Elections', 'Mandates'), ('Evidence', 'Mandates'), ('Evidence', 'Elections'), ('Rivals', 'Mandates'), ('Rivals', 'Elections'),
             ('Study', 'Lab'), ('Study', 'Reports'), ('millrace', 'Runtime')}
 BANNED = ['ContinuousClock', 'SuspendingClock', 'Date(', 'Task {', 'Task.detached', '.random(', 'shuffled()', 'randomElement(',

@@ -79,7 +79,9 @@ extension Node {
       return effectsOut.append(
         .answer(client, .report(ServiceReport(wire: wire, age: .zero, portal: portalTimes(of: request)))))
     }
-    if let known = knownServices[request], known.state == "electing" || portal.called[request]?.isOver == true {
+    if let known = knownServices[request],
+      known.state == "electing" || portal.called[request]?.isOver == true || known.warrant?.manager == id
+    {
       return effectsOut.append(.answer(client, .report(localReport(of: request))))
     }
     nextToken += 1

@@ -89,6 +89,7 @@ extension Node {
         if contests.has(request) { contest(.fenced(request, by: term)) }
       case .finished:
         tellPortal(of: request)
+        remember(request)
         director.forget(request)
       }
     }
@@ -98,6 +99,18 @@ extension Node {
   private mutating func tellPortal(of request: RequestID) {
     guard let note = notes[request], let report = managerReport(of: request, explanation: false) else { return }
     send(.with { $0.service = .with { $0.report = report } }, to: note.warrant.envelope.body.portal)
+  }
+
+  /// Who managed a service can be asked for its mandate afterwards, as its portal can.
+  private mutating func remember(_ request: RequestID) {
+    guard let note = notes[request], let report = managerReport(of: request, explanation: false) else { return }
+    knownServices.note(request) {
+      $0.warrant = note.warrant
+      $0.report = report
+      $0.state = report.state
+      $0.problem = report.problem
+      $0.heard = now
+    }
   }
 
   /// What a manager asks of its peer. It seldom does: the view is put together when it plans.

@@ -117,6 +117,12 @@ struct PeerBackend: OverlayBackend {
       throw .notFound("Request \(request.short)…")
     }
     guard let view = ElectionView(request, report) else {
+      if ["ended", "failed"].contains(report.wire.state) {
+        throw Problem(
+          "no-mandate-kept", status: 404, title: "No mandate is kept here",
+          detail:
+            "The service \(request.short)… is over; its portal and its manager keep its mandate, this peer does not.")
+      }
       throw Problem(
         "no-mandate", status: 409, title: "No mandate yet",
         detail: "The electors have not given a mandate for \(request.short)… yet.", retryAfterSeconds: 1)

@@ -106,7 +106,13 @@ def test_an_ended_service_frees_its_workers(five):
     wait_for(lambda: workers() > 0, 20, 'workers start')
     five['bravo'].request('DELETE', f"/v1/services/{accepted['id']}")
     wait_for(lambda: workers() == 0, 30, 'workers are freed')
-    assert five['bravo'].get(f"/v1/services/{accepted['id']}")['state'] == 'ended'
+    view = five['bravo'].get(f"/v1/services/{accepted['id']}")
+    assert view['state'] == 'ended'
+    # Who managed it can prove that it did, as the portal can; others say that they cannot.
+    manager = five.by_id(view['manager'])
+    wait_for(lambda: manager.get(f"/v1/services/{accepted['id']}")['state'] == 'ended', 20, 'the manager is done')
+    for peer in (manager, five['bravo']):
+        assert peer.get(f"/v1/elections/{accepted['id']}")['manager'] == manager.id
 
 
 def test_keys(tmp_path):

@@ -166,6 +166,7 @@ struct PlanningView: Sendable {
     var best: (cost: Double, node: NodeID)?
     for view in nodes.map({ corrected($0, wish.planning) }) {
       guard !wish.taken.contains(view.id), !wish.planning.excluded.contains(view.id), view.policy == .open,
+        !view.isSuspect,
         wish.spec.stages.allSatisfy({ view.offers.contains($0.component) }), !wish.spec.readsSource,
         view.load.slots - view.load.slotsUsed - view.pending.slots > 0,
         view.load.cores * (1 - view.load.ownCPU) - view.pending.cores >= wish.demand.cores
@@ -206,10 +207,10 @@ struct OverlaySight: Sendable {
   let catalogue: Catalogue
   let now: Instant
 
-  /// For planning, by node ID.
+  /// For planning, by node ID. Suspects are shown as such: one may have the only source, and either answers or does not.
   var planningView: PlanningView {
     var nodes: [NodeView] = []
-    for member in members.all(at: now) where member.state == .alive || member.node == id {
+    for member in members.all(at: now) where member.isMember || member.node == id {
       guard let (report, received) = board[member.node] else { continue }
       let offers = OrderedSet(report.components ?? Array(catalogue.components.keys))
       var node = NodeView(id: member.node, host: member.address.host, coordinate: report.coordinate, offers: offers)
@@ -218,6 +219,7 @@ struct OverlaySight: Sendable {
       node.paths = report.paths
       node.serves = report.streams
       node.age = (now - received).seconds
+      node.isSuspect = member.state == .suspect
       // Promised, running or not: the node counts armed and reserved work too.
       node.pending.slots = max(0, report.promisedSlots - report.load.slotsUsed)
       node.pending.cores = max(0, report.promisedCores - report.load.ownCPU * report.load.cores)

@@ -12,6 +12,9 @@ extension Limits {
   public static let placementTies = 16
   /// A measurement older than this, in seconds, says nothing: six of the slowest intervals between two were lost.
   public static let measurementAge = 60.0
+  /// Stress of a node that somebody could not reach just now: dearer than news of any age that a member may have, so that of two that can read a
+  /// source the other is asked.
+  public static let suspicionStress = 50.0
   /// Share of its processors and memory beyond which a node takes nothing: measurements are late by seconds.
   public static let nodeCeiling = 0.95
   /// Share of a link beyond which it takes nothing: bitrates are estimates.

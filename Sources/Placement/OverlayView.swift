@@ -54,6 +54,8 @@ public struct NodeView: Hashable, Sendable {
   public var age = 0.0
   /// What its operator allows.
   public var policy = Policy.open
+  /// Somebody could not reach it just now: it is asked for what only it has, and for nothing else.
+  public var isSuspect = false
   /// Promised since that measurement, by this manager and by others (gossiped with the record).
   public var pending = Pending()
 
@@ -182,6 +184,7 @@ extension NodeView {
       Int64(pending.slots), pending.up, pending.down,
     ] { bytes.add(value) }
     bytes.add(policy.rawValue)
+    if isSuspect { bytes.add("suspect") }
     bytes.add(Int64(paths.count))
     for path in paths {
       bytes.add(path.to.bytes)

@@ -192,7 +192,9 @@ struct PlanAssembly {
       if let backup = groups[group].backup { standbys.append(backup.node) }
     } else {
       let here = pool.candidates[node].view.coordinate
-      let others = pool.candidates.filter { $0.view.id != id(node) && $0.serving(stage.key, inputs.exclusions) != nil }
+      let others = pool.candidates.filter {
+        $0.view.id != id(node) && $0.serving(stage.key, inputs.exclusions, asReader: stage.isReader) != nil
+      }
       standbys = others.sorted { $0.view.coordinate.roundTrip(to: here) < $1.view.coordinate.roundTrip(to: here) }
         .prefix(2)
         .map(\.view.id)

@@ -37,14 +37,14 @@ struct Candidate: Hashable, Sendable {
     // already, and jump about on a busy machine: they count in proportion. Memory matters near its end, slots a little; news
     // older than an interval is worth less.
     stress =
-      load.cpuPressure + 4
+      (view.isSuspect ? Limits.suspicionStress : 0) + load.cpuPressure + 4
       * Congestion.price(min(load.deadlineMisses, 0.94), ceiling: 1)
       + (load.memory * load.memory * load.memory * load.memory) + 0.25 * slots * slots + 0.01 * max(0, view.age - 15)
   }
 
   /// Why it takes no new stage at all; nil when it may.
-  /// - Parameter isReader: it is to read the source, which few can or none else: old news makes it dear, and its own word decides when it is
-  ///   asked to reserve.
+  /// - Parameter isReader: it is to read the source, which few can or none else: old news and suspicion make it dear, and its own word, or its
+  ///   silence, decides when it is asked to reserve.
   func refusal(_ exclusions: [Exclusion], asReader isReader: Bool = false) -> String? {
     if let exclusion = exclusions.first(where: { $0.node == view.id && $0.key == nil }) { return exclusion.reason }
     switch view.policy {
@@ -52,6 +52,7 @@ struct Candidate: Hashable, Sendable {
     case .closed: return "its operator takes no new stages"
     case .open: break
     }
+    if !isReader, view.isSuspect { return "somebody could not reach it just now" }
     if !isReader, view.age > Limits.measurementAge { return "its last measurement is \(Int(view.age)) s old" }
     if freeSlots <= 0 {
       return "no free slot (\(view.load.slotsUsed + view.pending.slots) of \(view.load.slots) taken)"
@@ -62,8 +63,9 @@ struct Candidate: Hashable, Sendable {
   }
 
   /// A stream of this key that a new subscriber can have from its beginning.
-  func serving(_ key: StreamKey, _ exclusions: [Exclusion]) -> ServedStream? {
-    guard view.policy != .draining, view.age <= Limits.measurementAge,
+  /// - Parameter isReader: the stream is what a reader makes, which few can or none else.
+  func serving(_ key: StreamKey, _ exclusions: [Exclusion], asReader isReader: Bool) -> ServedStream? {
+    guard view.policy != .draining, view.age <= Limits.measurementAge, isReader || !view.isSuspect,
       !exclusions.contains(where: { $0.node == view.id && ($0.key == nil || $0.key == key) })
     else { return nil }
     return view.serves.first { $0.key == key && $0.spareFanOut > 0 && $0.firstHeld == 0 }

@@ -88,9 +88,10 @@ struct Problem: Sendable {
     for (index, candidate) in pool.candidates.enumerated() {
       let id = candidate.view.id
       // Where a stream runs it is not started once more, however dear its link: the node would refuse.
-      if let stream = candidate.serving(stage.key, inputs.exclusions) {
+      if let stream = candidate.serving(stage.key, inputs.exclusions, asReader: stage.isReader) {
         result.append(Option(node: index, graft: max(stream.bitrate, 1)))
-      } else if (inputs.claims + started).contains(where: { $0.key == stage.key && $0.node == id }),
+      } else if stage.isReader || !candidate.view.isSuspect,
+        (inputs.claims + started).contains(where: { $0.key == stage.key && $0.node == id }),
         !inputs.exclusions.contains(where: { $0.node == id && ($0.key == nil || $0.key == stage.key) })
       {
         result.append(

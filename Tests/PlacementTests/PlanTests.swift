@@ -250,6 +250,27 @@ struct PlacementErrorTests {
     #expect(try Overlay.place(inputs) == "cbbbb")
   }
 
+  @Test("a suspect is asked for the source that it alone has, and for nothing that others can do")
+  func suspects() throws {
+    var nodes = [Overlay.node("a"), Overlay.node("b", 40)]
+    #expect(try Overlay.place(Overlay.inputs(nodes)) == "aaaaa", "as near as can be")
+    nodes[0].isSuspect = true
+    var inputs = Overlay.inputs(nodes)
+    #expect(try Overlay.place(inputs) == "abbbb")
+    // Not even for what runs there, as it may not run any more.
+    inputs.claims = [Claim(key: inputs.graph.stages[1].key, node: Overlay.id("a"))]
+    #expect(try Overlay.place(inputs) == "abbbb")
+    inputs.nodes[0].serves = [
+      ServedStream(key: inputs.graph.stages[1].key, bitrate: 1_000_000, spareFanOut: 4, firstHeld: 0)
+    ]
+    #expect(try Overlay.place(inputs) == "abbbb")
+    // Somebody else who can read is asked first, however old the news of it.
+    inputs.nodes[1].age = 600
+    inputs.nodes.append(Overlay.node("c", 41))
+    inputs.readers = [Overlay.id("a"), Overlay.id("b")]
+    #expect(try Overlay.place(inputs) == "bcccc")
+  }
+
   @Test("a refusal for one stream leaves the node to the others")
   func partialExclusion() throws {
     var inputs = Overlay.inputs([Overlay.node("a"), Overlay.node("b", 2)])

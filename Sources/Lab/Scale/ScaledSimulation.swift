@@ -30,11 +30,11 @@ public final class ScaledSimulation {
     var numbers: [NodeID: Int32]
     /// Nanoseconds that every path takes at least.
     var lookahead: Int64
-    var threads: Int
+    var shards: Int
     /// When each machine starts.
     var starts: [Instant]
 
-    func shard(of peer: Int) -> Int { peer % threads }
+    func shard(of peer: Int) -> Int { peer % shards }
     func isUp(_ peer: Int, at now: Instant) -> Bool { starts[peer] <= now }
   }
 
@@ -62,30 +62,39 @@ public final class ScaledSimulation {
     for (number, ask) in scenario.requests.enumerated() { peers[ask.portal].asks.append(number) }
     let lookahead = map.least + 1
     self.threads = lookahead < ScaledSimulation.leastLookahead ? 1 : min(threads, max(1, peers.count))
+    let isAlone = self.threads == 1
     world = World(
       scenario: scenario, map: map, peers: peers,
       numbers: Dictionary(uniqueKeysWithValues: peers.map { ($0.id, Int32($0.number)) }),
-      lookahead: max(lookahead, self.threads == 1 ? ScaledSimulation.leastLookahead : 1), threads: self.threads,
+      lookahead: max(lookahead, isAlone ? ScaledSimulation.leastLookahead : 1),
+      shards: isAlone ? 1 : min(peers.count, self.threads * ScaledSimulation.shardsPerThread),
       starts: scenario.nodes.map { .seconds($0.startsAt) })
     let world = world
-    shards = (0..<self.threads).map { Shard($0, of: world) }
+    shards = (0..<world.shards).map { Shard($0, of: world) }
   }
 
   /// Below this, nanoseconds, threads would wait for each other more than they work.
   static let leastLookahead: Int64 = 200_000
+  /// So many that threads end a day together, so few that a day of each is worth taking.
+  private static let shardsPerThread = 12
 
   /// Plays the scenario to its end.
   /// - Parameter progress: is told the simulated seconds now and then, from one of the threads.
   public func run(progress: (@Sendable (Double) -> Void)? = nil) -> ScaleOutcome {
     let start = DispatchTime.now()
     let cpu = ScaledSimulation.cpuSeconds
-    let (lockstep, mail) = (Lockstep(parties: threads), Mail(shards: threads))
+    let (lockstep, mail) = (Lockstep(parties: threads, parts: shards.count), Mail(shards: shards.count))
+    let days = Instant.seconds(scenario.endsAt).nanoseconds / world.lookahead
     let ends = DispatchGroup()
-    for shard in shards {
+    for number in 0..<threads {
       ends.enter()
-      let told = shard.number == 0 ? progress : nil
-      let thread = Thread(block: {
-        shard.play(lockstep, mail, progress: told)
+      let told = number == 0 ? progress : nil
+      let thread = Thread(block: { [shards, world] in
+        for day in 0...days {
+          while let part = lockstep.take() { shards[part].play(day, mail) }
+          lockstep.wait()
+          if let told, day % 256 == 0 { told(Double(day * world.lookahead) / 1e9) }
+        }
         ends.leave()
       })
       thread.stackSize = 16 << 20
@@ -123,9 +132,17 @@ final class Mail: @unchecked Sendable {
     boxes.deallocate()
   }
 
-  /// Puts letters into the box and takes out what was in it.
-  func swap(_ letters: inout [Letter], day: Int64, from: Int, to: Int) {
-    Swift.swap(&boxes[(Int(day & 1) * shards + from) * shards + to], &letters)
+  /// Puts a letter into the day's box.
+  func put(_ letter: Letter, day: Int64, from: Int, to: Int) {
+    boxes[(Int(day & 1) * shards + from) * shards + to].append(letter)
+  }
+
+  /// Takes out what lies in the day's box; its room is kept for the day after the next.
+  func take(day: Int64, from: Int, to: Int, _ each: (Letter) -> Void) {
+    let box = boxes + ((Int(day & 1) * shards + from) * shards + to)
+    guard !box.pointee.isEmpty else { return }
+    for letter in box.pointee { each(letter) }
+    box.pointee.removeAll(keepingCapacity: true)
   }
 }
 

@@ -6,7 +6,7 @@ import Streams
 import Vocabulary
 import Wire
 
-/// The peers that one thread of a ``ScaledSimulation`` plays.
+/// Peers of a ``ScaledSimulation`` that one thread plays for a day at a time.
 final class Shard: @unchecked Sendable {
   let number: Int
   let world: ScaledSimulation.World
@@ -15,8 +15,8 @@ final class Shard: @unchecked Sendable {
   var counts = Outcome.Counts()
   /// By number in the scenario; nil for those of other shards.
   var asks: [AskedRequest?]
-  /// What goes to peers of other shards.
-  private var letters: [[Mail.Letter]]
+  /// The day that is being played, and what goes to peers of other shards.
+  private var today: (number: Int64, mail: Mail)?
   let end: Instant
 
   enum Happening {
@@ -37,7 +37,6 @@ final class Shard: @unchecked Sendable {
     self.number = number
     self.world = world
     queue = CalendarQueue(day: world.lookahead)
-    letters = Array(repeating: [], count: world.threads)
     end = .seconds(world.scenario.endsAt)
     asks = world.scenario.requests.map { world.shard(of: $0.portal) == number ? AskedRequest(ask: $0) : nil }
     for peer in world.peers where world.shard(of: peer.number) == number {
@@ -52,24 +51,20 @@ final class Shard: @unchecked Sendable {
 
   // MARK: - Days
 
-  func play(_ lockstep: Lockstep, _ mail: Mail, progress: ((Double) -> Void)?) {
-    let days = end.nanoseconds / world.lookahead
-    for day in 0...days {
-      while let (appointment, happening) = queue.next() {
-        guard appointment.at <= end.nanoseconds else { break }
-        now = Instant(nanoseconds: appointment.at)
-        counts.happenings += 1
-        happen(happening, to: world.peers[Int(appointment.peer)])
-      }
-      for to in 0..<world.threads where to != number { mail.swap(&letters[to], day: day, from: number, to: to) }
-      lockstep.wait()
+  /// Days follow each other; of the mail, that of the day before has been written by all.
+  func play(_ day: Int64, _ mail: Mail) {
+    if day > 0 {
       queue.turn()
-      for from in 0..<world.threads where from != number {
-        var arrived: [Mail.Letter] = []
-        mail.swap(&arrived, day: day, from: from, to: number)
-        for letter in arrived { queue.add(letter.appointment, letter.happening) }
+      for from in 0..<world.shards where from != number {
+        mail.take(day: day - 1, from: from, to: number) { queue.add($0.appointment, $0.happening) }
       }
-      if let progress, day % 256 == 0 { progress(now.seconds) }
+    }
+    today = (day, mail)
+    while let (appointment, happening) = queue.next() {
+      guard appointment.at <= end.nanoseconds else { break }
+      now = Instant(nanoseconds: appointment.at)
+      counts.happenings += 1
+      happen(happening, to: world.peers[Int(appointment.peer)])
     }
   }
 
@@ -79,8 +74,8 @@ final class Shard: @unchecked Sendable {
       let sender = world.peers[Int(from)]
       tell(peer, .gossip(datagram, from: sender.id, at: sender.settings.address))
     case .timer(let timer, let setting):
-      guard peer.timers[timer] == setting else { return }
-      peer.timers[timer] = nil
+      guard let place = peer.timers.index(forKey: timer), peer.timers[place].value == setting else { return }
+      peer.timers.remove(at: place)
       tell(peer, .timer(timer))
     case .second: lookAtMachine(peer)
     case .exchange(let exchange, let from): tell(peer, .exchange(exchange, from: world.peers[Int(from)].id))
@@ -122,8 +117,8 @@ final class Shard: @unchecked Sendable {
     let shard = world.shard(of: other)
     if shard == number {
       queue.add(appointment, next)
-    } else {
-      letters[shard].append(Mail.Letter(appointment: appointment, happening: next))
+    } else if let today {
+      today.mail.put(Mail.Letter(appointment: appointment, happening: next), day: today.number, from: number, to: shard)
     }
   }
 }

@@ -17,26 +17,23 @@ struct Merge {
   }
 
   private(set) var tracks: [Track]
-  private let mark: UInt32
   private let length: Int64?
   private var chunk: UInt64
   private var filling: [SimulatedElement] = []
 
-  /// Marks have input numbers from here, as those of real stages.
-  static let marks: UInt32 = 1 << 16
+  /// A muxer, always last in its group, has this number for its marks, as a real one.
+  private static let mark: UInt32 = 1 << 16 + 32
 
   /// - Parameters:
-  ///   - stage: its place in its group.
   ///   - chunk: milliseconds; nil: each element is a chunk.
-  init(stage: Int, tracks count: Int, chunk length: Int64?, _ job: WorkerJob) {
-    let mark = Self.marks + UInt32(stage) * 16
-    self.mark = mark
+  init(tracks count: Int, chunk length: Int64?, _ job: WorkerJob) {
+    let mark = Self.mark
     self.length = length
     tracks = (0..<count).map { track in
       Track(next: job.origins.first { $0.input == mark + UInt32(track) }?.position.index)
     }
-    // Who was left no marks begins anew, and what is not wanted is dropped after it.
-    chunk = tracks.contains { $0.next != nil } ? job.resumeAt?.index ?? 0 : 0
+    // At the start of all tracks the first chunk is the stream's first, and what is not wanted is dropped after it.
+    chunk = job.origins.isEmpty ? 0 : job.resumeAt?.index ?? 0
   }
 
   /// The track that must come next; nil: what is there is enough.
@@ -99,7 +96,7 @@ struct Merge {
     let (head, next) = (tracks[track].head, tracks[track].next)
     let inputs = next == nil || tracks[track].after.isEmpty ? head?.before ?? [] : tracks[track].after
     guard let begin = next ?? head?.index else { return inputs }
-    return inputs + [Origin(input: mark + UInt32(track), position: Position(begin), timestamp: nil)]
+    return inputs + [Origin(input: Self.mark + UInt32(track), position: Position(begin), timestamp: nil)]
   }
 }
 

@@ -58,7 +58,7 @@ struct SimulatedTree {
     func origin(_ input: Int) -> UInt64? { job.origins.first { $0.input == UInt32(input) }?.position.index }
     sockets = job.spec.inputs.indices.map { Socket(due: origin($0) ?? 0) }
     var readers = 0
-    for (number, stage) in stages.enumerated() {
+    for stage in stages {
       if let kind = MediaKind(readBy: stage.component) {
         let input = job.spec.inputs.count + readers
         readers += 1
@@ -68,7 +68,7 @@ struct SimulatedTree {
         }
         works.append(.read(Reader(track: track, input: UInt32(input), next: origin(input) ?? 0)))
       } else if stage.component.hasPrefix("mux."), stage.inputs.count > 1 || chunk != nil {
-        works.append(.merge(Merge(stage: number, tracks: stage.inputs.count, chunk: chunk, job)))
+        works.append(.merge(Merge(tracks: stage.inputs.count, chunk: chunk, job)))
       } else if stage.component == "video.burn" {
         works.append(.burn(Burning()))
       } else {

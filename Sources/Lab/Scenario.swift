@@ -27,6 +27,8 @@ public struct Scenario: Codable, Hashable, Sendable {
   public var election: ElectionStrategy?
   /// Machines whose peers lie, one way each.
   public var liars: [Liar] = []
+  /// Milliseconds of media that muxers put in a chunk, cut before key frames as well; nil: each packet is a chunk.
+  public var chunk: Int64?
   /// How the load on the simulator itself is kept down; see the type.
   public var economy = Economy()
 
@@ -105,13 +107,35 @@ public struct Scenario: Codable, Hashable, Sendable {
     public var rate: Int64
     /// Bytes of an encoded frame.
     public var frameBytes: Int
+    /// Its sound; nil: it is silent.
+    public var sound: Track?
+    /// Its captions; nil: it has none.
+    public var captions: Track?
     /// See the properties.
-    public init(node: Int, path: String, seconds: Double, rate: Int64 = 10, frameBytes: Int = 1_000) {
+    public init(
+      node: Int, path: String, seconds: Double, rate: Int64 = 10, frameBytes: Int = 1_000, sound: Track? = nil,
+      captions: Track? = nil
+    ) {
       self.node = node
       self.path = path
       self.seconds = seconds
       self.rate = rate
       self.frameBytes = frameBytes
+      self.sound = sound
+      self.captions = captions
+    }
+  }
+
+  /// What a file holds beside its pictures.
+  public struct Track: Codable, Hashable, Sendable {
+    /// Milliseconds of one position: a slot of sound, or of captions.
+    public var interval: Int64
+    /// Bytes of one.
+    public var bytes: Int
+    /// See the properties.
+    public init(interval: Int64, bytes: Int) {
+      self.interval = interval
+      self.bytes = bytes
     }
   }
 
@@ -129,9 +153,14 @@ public struct Scenario: Codable, Hashable, Sendable {
     public var stopsAfter: Double?
     /// Milliseconds that the client takes to write what it got.
     public var clientDelay: Double
+    /// Which of the source's tracks, and in what form; nil: ``Wish/picture``.
+    public var wants: Wish?
     /// See the properties.
-    public init(at: Double, portal: Int, source: Int, variant: Int, stopsAfter: Double? = nil, clientDelay: Double = 1)
-    {
+    public init(
+      at: Double, portal: Int, source: Int, variant: Int, stopsAfter: Double? = nil, clientDelay: Double = 1,
+      wants: Wish? = nil
+    ) {
+      self.wants = wants
       self.at = at
       self.portal = portal
       self.source = source
@@ -139,6 +168,22 @@ public struct Scenario: Codable, Hashable, Sendable {
       self.stopsAfter = stopsAfter
       self.clientDelay = clientDelay
     }
+  }
+
+  /// What a client wants of a source.
+  public enum Wish: String, Codable, CaseIterable, Hashable, Sendable {
+    /// The pictures alone.
+    case picture
+    /// Pictures and sound in one stream.
+    case film
+    /// The same, and captions in a second stream beside it.
+    case captionedFilm
+    /// The same, and captions drawn into the pictures.
+    case burnedFilm
+    /// The sound alone.
+    case sound
+    /// The captions alone.
+    case captions
   }
 
   /// What is left out so that very many machines fit; all of it is said in the outcome's notes.
@@ -169,6 +214,7 @@ extension Scenario {
     requests = try values.decode([Ask].self, forKey: .requests)
     election = try values.decodeIfPresent(ElectionStrategy.self, forKey: .election)
     liars = try values.decodeIfPresent([Liar].self, forKey: .liars) ?? []
+    chunk = try values.decodeIfPresent(Int64.self, forKey: .chunk)
     economy = try values.decode(Economy.self, forKey: .economy)
   }
 }

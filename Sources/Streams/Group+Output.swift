@@ -82,8 +82,10 @@ extension Group {
   /// Whether the group can begin where a subscriber wants to; it takes another seat for it where that harms nobody.
   private mutating func place(_ wish: StreamMessage.Subscribe, at now: Instant, _ out: inout Outbox) -> Bool {
     var seat = Seat.beginning
-    if case .position(let position) = wish.from { seat = Seat(position: position, origins: wish.origins) }
-    let startsOver = wish.origins.isEmpty && seat.position.map { $0 > Position(0) } ?? false
+    if case .position(let position) = wish.from {
+      seat = Seat(position: position, origins: plan.spec.understood(wish.origins))
+    }
+    let startsOver = seat.origins.isEmpty && seat.position.map { $0 > Position(0) } ?? false
     let isAllowed = !startsOver || wish.mayStartOver
     if case .armed = state {
       // Another upstream may hold the position: see ``StreamMessage/Subscribe/mayStartOver``.
@@ -119,7 +121,7 @@ extension Group {
   }
 
   private func isAhead(_ wish: StreamMessage.Subscribe) -> Bool {
-    guard case .position(let position) = wish.from, !wish.origins.isEmpty else { return false }
+    guard case .position(let position) = wish.from, !plan.spec.understood(wish.origins).isEmpty else { return false }
     return seat.position.map { position > $0 } ?? true
   }
 

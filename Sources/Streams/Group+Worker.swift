@@ -35,7 +35,9 @@ extension Group {
     }
   }
 
-  private mutating func onOutput(_ packet: Packet, at now: Instant, _ out: inout Outbox) {
+  private mutating func onOutput(_ made: Packet, at now: Instant, _ out: inout Outbox) {
+    var packet = made
+    if let cut { packet.origins.append(Origin(input: Origin.cut, position: Position(cut), timestamp: nil)) }
     workerCredit -= packet.payload.count
     if let expected = seat.position {
       // What a warm-up makes and the worker has not discarded was made before.

@@ -7,7 +7,9 @@ import Vocabulary
 /// ``seat`` says where its next output stands and what that needs of each input, from the last packet's origins. Whatever
 /// happens, the group can run a worker at its seat: at the start, when a standby is activated, when a worker has died.
 struct Group: Sendable {
-  var plan: GroupPlan
+  var plan: GroupPlan { didSet { cut = plan.spec.cut } }
+  /// Of the plan's specification; see there.
+  private(set) var cut: UInt64?
   var state = GroupState.armed
   var inlets: [Inlet]
   var seat = Seat.beginning
@@ -53,6 +55,7 @@ struct Group: Sendable {
 
   init(plan: GroupPlan) {
     self.plan = plan
+    cut = plan.spec.cut
     inlets = Group.inlets(of: plan)
   }
 
@@ -109,9 +112,9 @@ struct Group: Sendable {
 
   // MARK: Taking a seat
 
-  /// Begins anew at a seat: what the window held is made again.
+  /// Begins anew at a seat: what the window held is made again. Origins of another cut are of no use.
   mutating func take(seat: Seat, at now: Instant, _ out: inout Outbox) {
-    self.seat = seat
+    self.seat = Seat(position: seat.position, origins: plan.spec.understood(seat.origins))
     seatedAt = now
     window = ReplayWindow(beginning: seat.position == nil)
     acknowledgedBelow = nil

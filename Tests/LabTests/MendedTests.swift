@@ -61,7 +61,7 @@ import Testing
   /// that was given up half in force was taken for the one before. 1190: a desk woke for ever at a time that was past.
   @Test(
     "what the swarm found, as it shortened it",
-    arguments: ["117-f5-f4-h2-f1-h2", "158-l0-h5-h4-h1-f4-f0-h3-h1-h3", "196-f3-f0-h0", "1190"])
+    arguments: ["117-v-f5-f4-h2-f1-h2", "158-v-l0-h5-h4-h1-f4-f0-h3-h1-h3", "196-v-f3-f0-h0", "1190-v"])
   func found(name: String) throws {
     let scenario = try #require(ReplayName(name)).scenario
     #expect(try Simulation(scenario).run().findings == [])

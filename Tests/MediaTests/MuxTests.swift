@@ -89,6 +89,20 @@ import Vocabulary
     }
   }
 
+  @Test(
+    "without origins a replacement begins at the start of its inputs, and goes on where the others ended all the same",
+    arguments: [Kind.webm, .mp4, .ogg])
+  func startedOver(kind: Kind) throws {
+    let inputs = try kind.inputs()
+    let whole = try run(kind.group, inputs: inputs)
+    var last = whole.packets[whole.packets.count / 3]
+    last.origins = []
+    let rest = try run(kind.group, inputs: inputs, after: last)
+    let expected = whole.packets.drop { $0.position <= last.position }
+    #expect(rest.packets.map(\.position) == expected.map(\.position))
+    #expect(rest.packets.map(\.timestamp) == expected.map(\.timestamp))
+  }
+
   @Test("sound and picture meet: times are those of the source") func synchrony() throws {
     let muxed = try run(Kind.webm.group, inputs: Kind.webm.inputs())
     let path = TestMedia.write("synchrony.webm", muxed.file)

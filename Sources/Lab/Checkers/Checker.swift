@@ -71,8 +71,8 @@ enum Sight {
   case tells(Int, Event)
   /// The client of a request of the scenario is answered.
   case answers(Int, ClientAnswer)
-  /// A sink is open.
-  case opensSink(Int, SinkID, RequestID)
+  /// A sink is open, for an output of a request.
+  case opensSink(Int, SinkID, RequestID, String)
   /// A sink's clients get something.
   case delivers(Int, SinkID, Streams.Delivery)
 }

@@ -14,29 +14,35 @@ struct DeliveryChecker: Checker {
   var faults: [CheckerFault] = []
   private var sinks: [Key: State] = [:]
 
+  /// What each request's outputs hold, once it was needed; by request of the scenario.
+  private var expected: [Int: ExpectedMedia] = [:]
+
   struct Key: Hashable {
     let node: Int
     let sink: SinkID
   }
   private struct State {
-    var source: Int?
+    var values: [UInt64]
     var next: UInt64 = 0
     var hasEnded = false
   }
 
   mutating func see(_ sight: Sight, at now: Instant, in world: Simulation) {
     switch sight {
-    case .opensSink(let number, let sink, let request):
-      let source = world.asks.first { $0.request == request }?.ask.source
-      sinks[Key(node: number, sink: sink)] = State(source: source)
-    case .delivers(let number, let sink, let delivery): take(delivery, Key(node: number, sink: sink), world)
+    case .opensSink(let number, let sink, let request, let output):
+      guard let ask = world.asks.firstIndex(where: { $0.request == request }),
+        let media = expected[ask] ?? world.expected(of: ask), let values = media.values(of: output)
+      else { return found("opens a sink for \(output) of \(request.short), which nobody asked for", at: number) }
+      expected[ask] = media
+      sinks[Key(node: number, sink: sink)] = State(values: values)
+    case .delivers(let number, let sink, let delivery): take(delivery, Key(node: number, sink: sink))
     default: return
     }
   }
 
-  private mutating func take(_ delivery: Streams.Delivery, _ key: Key, _ world: Simulation) {
+  private mutating func take(_ delivery: Streams.Delivery, _ key: Key) {
     guard var state = sinks[key] else { return found("delivers to a sink that is not open", at: key.node) }
-    let length = state.source.map { SimulatedMedia.frames(of: world.scenario.sources[$0]) }
+    let length = UInt64(state.values.count)
     switch delivery {
     case .format: break
     case .packet(let packet):
@@ -44,32 +50,44 @@ struct DeliveryChecker: Checker {
       if state.hasEnded { found("position \(index) comes after the end", at: key.node) }
       if index < state.next { found("position \(index) comes a second time", at: key.node) }
       if index > state.next { found("position \(index) comes where \(state.next) is due", at: key.node) }
-      let value = SimulatedMedia.value(index, through: SimulatedMedia.components)
-      if SimulatedMedia.value(of: packet) != value {
-        found("position \(index) holds something else than its frame", at: key.node)
+      if index >= length {
+        found("position \(index) comes of a stream of \(length)", at: key.node)
+      } else if SimulatedMedia.value(of: packet) != state.values[Int(index)] {
+        found("position \(index) holds something else than its media", at: key.node)
       }
       state.next = max(state.next, index + 1)
     case .end:
       state.hasEnded = true
-      if let length, state.next != length { found("ends after \(state.next) of \(length) positions", at: key.node) }
+      if state.next != length { found("ends after \(state.next) of \(length) positions", at: key.node) }
     }
     sinks[key] = state
   }
 }
 
-/// A position of a stream is acknowledged only when a client of some request that needs it has written what became of it. The simulated
-/// stages make one position of one, so the numbers can be compared along the whole chain.
+/// A position of a stream is acknowledged only when a client of some request that needs it has written what became of it. Where stages
+/// make one position of several, the numbers are translated by what one process would make of the source.
 struct AcknowledgementChecker: Checker {
   static let name = "acknowledged when written"
   var faults: [CheckerFault] = []
   private var keys: [Subscription: StreamKey] = [:]
   private var starts: [Subscription: UInt64] = [:]
-  /// Requests of the scenario that need a stream.
-  private var users: [StreamKey: [Int]] = [:]
+  /// Who needs a stream.
+  private var users: [StreamKey: [User]] = [:]
   private var isReady = false
-  /// By request of the scenario: positions below were written.
-  private var written: [Int: UInt64] = [:]
+  /// Positions below were written.
+  private var written: [Output: UInt64] = [:]
 
+  private struct User {
+    let output: Output
+    /// Of the stream's positions, what a client has who has written that much of its output.
+    let media: ExpectedMedia
+    let stage: Int
+  }
+  private struct Output: Hashable {
+    /// The request's number in the scenario.
+    let ask: Int
+    let name: String
+  }
   struct Subscription: Hashable {
     let node: Int
     let id: SubscriptionID
@@ -81,8 +99,11 @@ struct AcknowledgementChecker: Checker {
       keys = keys.filter { $0.key.node != number }
       starts = starts.filter { $0.key.node != number }
     case .takes(let number, .delivered(let sink, let through)):
-      guard let ask = world.clients[Simulation.ClientID(peer: number, sink: sink)]?.ask else { return }
-      written[ask] = max(written[ask] ?? 0, through.index + 1)
+      guard let client = world.clients[Simulation.ClientID(peer: number, sink: sink)], let ask = client.ask else {
+        return
+      }
+      let output = Output(ask: ask, name: client.output)
+      written[output] = max(written[output] ?? 0, through.index + 1)
     case .streams(let number, _, let message):
       let id = Subscription(node: number, id: message.subscription)
       switch message.body {
@@ -98,22 +119,30 @@ struct AcknowledgementChecker: Checker {
 
   private mutating func judge(_ below: UInt64, _ id: Subscription, _ number: Int, _ world: Simulation) {
     if !isReady { learn(world) }
-    guard let key = keys[id], let asks = users[key], below > starts[id] ?? 0 else { return }
-    let most = asks.map { written[$0] ?? 0 }.max() ?? 0
+    guard let key = keys[id], let users = users[key], below > starts[id] ?? 0 else { return }
+    let most = users.map { $0.media.spent(of: $0.stage, written: written[$0.output] ?? 0) }.max() ?? 0
     if below > most {
-      found("acknowledges stream \(key.short) below \(below) where clients have written \(most)", at: number)
+      found(
+        "acknowledges stream \(key.short) below \(below) where clients have written what lies below \(most)", at: number
+      )
     }
   }
 
+  /// Later showings of a source are rare.
+  private static let showings = 4
+
   private mutating func learn(_ world: Simulation) {
     isReady = true
-    for (number, asked) in world.asks.enumerated() {
-      let source = world.scenario.sources[asked.ask.source]
-      guard let request = SimulatedMedia.request(asked.ask, of: source, at: world.peers[source.node].node.id),
-        let graph = try? GraphBuilder.graph(
-          for: request, on: SimulatedMedia.description(of: source, number: asked.ask.source))
-      else { continue }
-      for stage in graph.stages { users[stage.key, default: []].append(number) }
+    for ask in world.asks.indices {
+      for showing in 0..<Self.showings {
+        guard let media = world.expected(of: ask, showing: showing) else { continue }
+        for output in media.graph.outputs {
+          for stage in output.stages {
+            users[media.graph.stages[stage].key, default: []].append(
+              User(output: Output(ask: ask, name: output.name), media: media, stage: stage))
+          }
+        }
+      }
     }
   }
 }

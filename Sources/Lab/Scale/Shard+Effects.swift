@@ -38,7 +38,7 @@ extension Shard {
       let source = path.flatMap { path in
         world.scenario.sources.first { $0.node == peer.number && $0.path == path }
       }
-      peer.workers[id] = SimulatedWorker(job: job, source: source)
+      peer.workers[id] = SimulatedWorker(job: job, source: source, chunk: world.scenario.chunk)
       wake(id, at: peer)
     case .toWorker(let id, let command):
       peer.trace.add(7)

@@ -36,8 +36,8 @@ extension Shard {
     let isStop = token.number % 2 == 0
     switch answer {
     case .accepted(let request, let outputs, _):
-      asks[number]!.acceptedAt = now
       asks[number]!.request = request
+      asks[number]!.accept(outputs: outputs.count, at: now)
       peer.trace.add(outputs.count)
     case .refused(let why):
       // A stop before the service ran is answered to the first client, as its end.
@@ -92,7 +92,7 @@ extension Shard {
       counts.delivered += 1
       push(.input(.delivered(sink, through: packet.position)), to: peer, after: wait)
     case .end:
-      if let ask = client.ask { asks[ask]!.settle(.whole, at: now) }
+      if let ask = client.ask { asks[ask]!.end(of: client.output, at: now) }
       push(.input(.clients(sink, present: false)), to: peer, after: wait)
     case .format: break
     }

@@ -10,6 +10,7 @@ public enum ScenarioMaker {
   public static func scenario(seed: UInt64) -> Scenario {
     var scenario = honest(seed: seed)
     addLiars(to: &scenario)
+    addMedia(to: &scenario)
     return scenario
   }
 

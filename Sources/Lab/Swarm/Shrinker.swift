@@ -18,6 +18,12 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
   case calm
   /// Clocks that agree.
   case exactClocks
+  /// Sources that are pictures alone, and nothing else asked of them.
+  case picturesOnly
+  /// The request of this number is for pictures alone.
+  case askPictures(Int)
+  /// Each packet is a chunk.
+  case smallChunks
 
   /// As in a replay command.
   public var description: String {
@@ -30,6 +36,9 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .dropNode: "n"
     case .calm: "c"
     case .exactClocks: "k"
+    case .picturesOnly: "v"
+    case .askPictures(let number): "v\(number)"
+    case .smallChunks: "p"
     }
   }
 
@@ -45,6 +54,9 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case ("n", nil): self = .dropNode
     case ("c", nil): self = .calm
     case ("k", nil): self = .exactClocks
+    case ("v", nil): self = .picturesOnly
+    case ("v", let number?): self = .askPictures(number)
+    case ("p", nil): self = .smallChunks
     default: return nil
     }
   }
@@ -96,6 +108,15 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .exactClocks:
       guard scenario.nodes.contains(where: { $0.drift != 0 || $0.skew != 0 }) else { return nil }
       for index in shorter.nodes.indices { (shorter.nodes[index].drift, shorter.nodes[index].skew) = (0, 0) }
+    case .picturesOnly: return scenario.picturesOnly
+    case .askPictures(let number):
+      guard scenario.requests.indices.contains(number), scenario.requests[number].wants ?? .picture != .picture else {
+        return nil
+      }
+      shorter.requests[number].wants = nil
+    case .smallChunks:
+      guard scenario.chunk != nil else { return nil }
+      shorter.chunk = nil
     }
     return shorter
   }
@@ -211,7 +232,8 @@ public struct Shrinker {
       var steps: [Shortening] = scenario.liars.indices.reversed().map { .dropLiar($0) }
       steps += scenario.requests.indices.reversed().map { .dropRequest($0) }
       steps += scenario.faults.indices.reversed().map { .dropFault($0) }
-      steps += [.dropNode, .calm, .exactClocks, .halveSources]
+      steps += [.picturesOnly, .dropNode, .calm, .exactClocks, .halveSources, .smallChunks]
+      steps += scenario.requests.indices.map { .askPictures($0) }
       steps += scenario.faults.indices.reversed().map { .halveFault($0) }
       for step in steps where left > 0 {
         guard let shorter = step.applied(to: best.scenario) else { continue }

@@ -11,35 +11,50 @@ enum SimulatedMedia {
   static func description(of source: Scenario.Source, number: Int) -> SourceDescription {
     var video = SourceTrack(stream: 0, kind: .video, codec: "h264")
     (video.width, video.height, video.frameRate) = (640, 360, Rational(source.rate))
+    var tracks = [video]
+    if source.sound != nil {
+      var sound = SourceTrack(stream: tracks.count, kind: .audio, codec: "aac")
+      (sound.sampleRate, sound.channels) = (44_100, 2)
+      tracks.append(sound)
+    }
+    if source.captions != nil { tracks.append(SourceTrack(stream: tracks.count, kind: .text, codec: "subrip")) }
     return SourceDescription(
       key: SourceKey(Digest.of([UInt8(truncatingIfNeeded: number)] + Array(source.path.utf8), kind: "lab-source")),
-      container: "matroska,webm", duration: source.seconds, size: 1_000_000, tracks: [video])
+      container: "matroska,webm", duration: source.seconds, size: 1_000_000, tracks: tracks)
   }
 
-  /// What clients ask of it.
+  /// What clients ask of it, as they would write it.
   static func request(_ ask: Scenario.Ask, of source: Scenario.Source, at node: NodeID) -> ServiceRequest? {
-    try? ServiceRequest(
-      document: "source: millrace://\(node)/\(source.path)\nvideo: {height: 180, overlay: {text: v\(ask.variant)}}\n"
-        + "audio: none\ncaptions: none")
+    func picture(_ more: String = "") -> String { "video: {height: 180, overlay: {text: v\(ask.variant)}\(more)}\n" }
+    let wish =
+      switch ask.wants ?? .picture {
+      case .picture: picture() + "audio: none\ncaptions: none"
+      case .film: picture() + "captions: none"
+      case .captionedFilm: picture() + "audio: {codec: opus}\ncaptions: {deliver: webvtt}"
+      case .burnedFilm: picture(", captions: burn")
+      case .sound: "video: none\naudio: {bitrate: \(48_000 + 1_000 * ask.variant)}\ncaptions: none"
+      case .captions: "video: none\naudio: none\ncaptions: {deliver: webvtt}\ndelivery: webvtt"
+      }
+    return try? ServiceRequest(document: "source: millrace://\(node)/\(source.path)\n" + wish)
   }
 
-  /// The components of its chain, in order: who offers one of them can be on it.
-  static let components = ["source.video", "video.scale", "video.overlay", "video.vp8", "mux.webm"]
-
-  static func frames(of source: Scenario.Source) -> UInt64 { UInt64(source.seconds * Double(source.rate)) }
-
-  /// The value of a position after some stages.
-  static func value(_ index: UInt64, through components: some Sequence<String>) -> UInt64 {
-    components.reduce(index &+ 0x9E37_79B9_7F4A_7C15) { mix($0, $1) }
+  /// The value of a track's position as its reader gives it.
+  static func read(_ index: UInt64, by component: String) -> UInt64 {
+    mix(index &+ 0x9E37_79B9_7F4A_7C15, component)
   }
+  /// The value of what a stage makes of one element.
   static func mix(_ value: UInt64, _ component: String) -> UInt64 {
     component.utf8.reduce(value &+ 0x9E37_79B9_7F4A_7C15) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+  /// The value of what a stage makes of several, in their order.
+  static func mix(_ values: [UInt64], _ component: String) -> UInt64 {
+    mix(values.dropFirst().reduce(values.first ?? 0) { ($0 &* 0x9E37_79B9_7F4A_7C15) ^ $1 }, component)
   }
   static func value(of packet: Packet) -> UInt64 {
     packet.payload.prefix(8).enumerated().reduce(0) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) }
   }
 
-  /// Milliseconds that a stage keeps a core busy with one frame.
+  /// Milliseconds that a stage keeps a core busy with one element.
   static func cost(of component: String) -> Double {
     switch component {
     case "video.vp8", "video.h264": 8
@@ -50,93 +65,50 @@ enum SimulatedMedia {
   }
 }
 
-/// A worker whose packet n is made of input packet n by the group's stages in turn, each of which takes its time. A source reads
-/// frames at the pace of its file.
-struct SimulatedWorker {
-  let job: WorkerJob
-  let components: [String]
-  private let source: Scenario.Source?
-  var isAwake = false
-  /// What the streams told it that they should not have; nil in a sound world.
-  private(set) var problem: String?
-  private var next: UInt64
-  private var credit = 0
-  private var queue: [Packet] = []
-  private var inputIsOver = false
-  private var hasFormat = false
-  private var hasEnded = false
+/// A track's elements on the timeline, in milliseconds.
+struct SimulatedTrack {
+  let kind: MediaKind
+  /// Elements.
+  let length: UInt64
+  let bytes: Int
+  private let spacing: Spacing
 
-  /// - Parameter source: the file that its first stage reads, if it has such a stage.
-  init(job: WorkerJob, source: Scenario.Source?) {
-    self.job = job
-    self.source = source
-    components = job.spec.stages.map(\.component)
-    next = job.resumeAt?.index ?? 0
+  private enum Spacing {
+    case perSecond(UInt64)
+    case milliseconds(UInt64)
   }
 
-  /// From waking to its next packet.
-  var pause: Duration {
-    if let source, hasFormat { return .nanoseconds(1_000_000_000 / source.rate) }
-    return .nanoseconds(Int64(components.reduce(0) { $0 + SimulatedMedia.cost(of: $1) } * 1e6))
-  }
-  /// Without being told anything more.
-  var canGoOn: Bool {
-    !hasEnded && (!hasFormat || (credit > 0 && (source != nil || !queue.isEmpty || inputIsOver)))
-  }
-
-  mutating func take(_ command: WorkerCommand) {
-    switch command {
-    case .credit(let bytes): credit += bytes
-    case .inputFormat: break
-    case .inputPacket(_, let packet): queue.append(packet)
-    case .inputEnd: inputIsOver = true
+  /// Nil when the source has no such track.
+  init?(_ kind: MediaKind, of source: Scenario.Source) {
+    self.kind = kind
+    switch kind {
+    case .video:
+      length = UInt64(source.seconds * Double(source.rate))
+      bytes = source.frameBytes
+      spacing = .perSecond(UInt64(source.rate))
+    case .audio, .text:
+      guard let track = kind == .audio ? source.sound : source.captions else { return nil }
+      length = UInt64(source.seconds * 1_000 / Double(track.interval))
+      bytes = track.bytes
+      spacing = .milliseconds(UInt64(track.interval))
+    case .muxed: return nil
     }
   }
 
-  /// Makes at most one packet.
-  mutating func step() -> [WorkerReport] {
-    guard !hasEnded else { return [] }
-    guard hasFormat else {
-      hasFormat = true
-      return [.format(format)]
+  func timestamp(_ index: UInt64) -> Int64 {
+    switch spacing {
+    case .perSecond(let rate): Int64(index * 1_000 / rate)
+    case .milliseconds(let interval): Int64(index * interval)
     }
-    guard credit > 0 else { return [] }
-    if let source {
-      guard next < SimulatedMedia.frames(of: source) else { return end() }
-      return [.packet(make(SimulatedMedia.value(next, through: components), bytes: source.frameBytes))]
-    }
-    var said: [WorkerReport] = []
-    while let packet = queue.first {
-      queue.removeFirst()
-      said.append(.consumed(socket: 0, bytes: packet.payload.count))
-      // Before the place where it takes over: only to warm up.
-      guard packet.position.index >= next else { continue }
-      if packet.position.index > next { problem = "input \(packet.position) where \(next) was due" }
-      let value = components.reduce(SimulatedMedia.value(of: packet)) { SimulatedMedia.mix($0, $1) }
-      return said + [.packet(make(value, bytes: packet.payload.count))]
-    }
-    return inputIsOver ? said + end() : said
   }
+  /// Pictures: one of ten. Sound and text stand alone.
+  func isKey(_ index: UInt64) -> Bool { kind != .video || index % 10 == 0 }
+}
 
-  private mutating func end() -> [WorkerReport] {
-    hasEnded = true
-    return [.end]
-  }
-
-  private mutating func make(_ value: UInt64, bytes: Int) -> Packet {
-    let payload =
-      (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
-      + [UInt8](repeating: 0, count: max(0, bytes - 8))
-    defer { next += 1 }
-    credit -= payload.count
-    return Packet(
-      position: Position(next), timestamp: Int64(next * 100), duration: 100, isKey: next % 10 == 0,
-      origins: [Origin(input: 0, position: Position(next + 1), timestamp: Int64(next + 1) * 100)],
-      payload: payload)
-  }
-
-  private var format: MediaFormat {
-    let isMuxed = components.last?.hasPrefix("mux.") ?? false
-    return MediaFormat(kind: isMuxed ? .muxed : .video, codec: isMuxed ? "webm" : "h264", timeBase: Rational(1, 1_000)!)
+extension MediaKind {
+  /// What a stage reads; nil for stages that read no file.
+  init?(readBy component: String) {
+    guard component.hasPrefix("source.") else { return nil }
+    self.init(rawValue: String(component.dropFirst("source.".count)))
   }
 }

@@ -37,7 +37,7 @@ extension Simulation {
       trace.add(6)
       peers[number].workersStarted += 1
       let source = path.flatMap { path in scenario.sources.first { $0.node == number && $0.path == path } }
-      peers[number].workers[id] = SimulatedWorker(job: job, source: source)
+      peers[number].workers[id] = SimulatedWorker(job: job, source: source, chunk: scenario.chunk)
       see(.startsWorker(number, job))
       wake(id, at: number)
     case .toWorker(let id, let command):

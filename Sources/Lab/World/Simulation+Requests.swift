@@ -18,17 +18,36 @@ struct AskedRequest {
   var calledAt: Instant?
   var mandateAt: Instant?
   var acceptedAt: Instant?
+  /// How many streams the client gets; nil before it is accepted.
+  private var outputs: Int?
+  /// Those that it has to their end.
+  private var ended: Set<String> = []
   var stopToken: ClientToken?
   /// How it ended for the client; nil while it goes on.
   var end: RequestOutcome.End?
   var endedAt: Instant?
   var problem = ""
 
+  init(ask: Scenario.Ask) { self.ask = ask }
+
   mutating func settle(_ end: RequestOutcome.End, _ problem: String = "", at now: Instant) {
     guard self.end == nil else { return }
     self.end = end
     self.problem = problem
     endedAt = now
+  }
+  mutating func accept(outputs count: Int, at now: Instant) {
+    acceptedAt = now
+    outputs = count
+    settleIfWhole(at: now)
+  }
+  /// The client has all of one output.
+  mutating func end(of output: String, at now: Instant) {
+    ended.insert(output)
+    settleIfWhole(at: now)
+  }
+  private mutating func settleIfWhole(at now: Instant) {
+    if let outputs, ended.count >= outputs { settle(.whole, at: now) }
   }
   mutating func portalCrashed(at now: Instant) { if askedAt != nil { settle(.portalLost, at: now) } }
 }
@@ -67,8 +86,8 @@ extension Simulation {
     let isStop = token.number % 2 == 0
     switch answer {
     case .accepted(let request, let outputs, _):
-      asks[number].acceptedAt = now
       asks[number].request = request
+      asks[number].accept(outputs: outputs.count, at: now)
       trace.add(outputs.count)
     case .refused(let why):
       // A stop before the service ran is answered to the first client, as its end.
@@ -115,7 +134,7 @@ extension Simulation {
     trace.add(10)
     let ask = asks.firstIndex { $0.request == request }
     clients[ClientID(peer: number, sink: sink)] = SimulatedClient(request: request, output: output, ask: ask)
-    see(.opensSink(number, sink, request))
+    see(.opensSink(number, sink, request, output))
     // Whose portal has crashed meanwhile has hung up.
     let isThere = ask.map { asks[$0].end == nil } ?? false
     if isThere { push(.input(number, life: peers[number].life, .clients(sink, present: true)), after: .zero) }
@@ -135,7 +154,7 @@ extension Simulation {
       counts.delivered += 1
       push(.input(number, life: peers[number].life, .delivered(sink, through: packet.position)), after: wait)
     case .end:
-      if let ask = client.ask { asks[ask].settle(.whole, at: now) }
+      if let ask = client.ask { asks[ask].end(of: client.output, at: now) }
       push(.input(number, life: peers[number].life, .clients(sink, present: false)), after: wait)
     case .format: break
     }

@@ -112,12 +112,15 @@ struct Marks {
   private let origins: [Origin]
 
   /// - Parameters:
-  ///   - stage: the stage's place in its group.
-  ///   - origins: of the packet after which the group resumes; empty at the start.
-  init(stage: Int, origins: [Origin]) {
-    first = Marks.base + UInt32(stage) * Marks.perStage
+  ///   - place: the stage's place in its group, counted from the output: a muxer, always last, has the same wherever its inputs are made.
+  ///   - origins: of the packet after which the group resumes; empty at the start, or to start over.
+  init(place: Int, origins: [Origin]) {
+    first = Marks.base + UInt32(place) * Marks.perStage
     self.origins = origins
   }
+
+  /// The group begins at the start of its inputs.
+  var areOfStart: Bool { origins.isEmpty }
 
   /// The number noted before; nil at the very start.
   subscript(number: Int) -> UInt64? {

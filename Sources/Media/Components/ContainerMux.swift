@@ -33,7 +33,7 @@ final class ContainerMux: Component {
   private let container: Container
   private let stage: Int
   private var tracks: [Track]
-  private var marks = Marks(stage: 0, origins: [])
+  private var marks = Marks(place: 0, origins: [])
   private var writer: ContainerWriter?
   private var chunk: UInt64 = 0
   private var filling: [(track: Int, element: Element)] = []
@@ -46,8 +46,9 @@ final class ContainerMux: Component {
 
   func resume(at first: UInt64?, marks: Marks) -> [UInt64?] {
     self.marks = marks
-    chunk = first ?? 0
     for track in tracks.indices { tracks[track].next = marks[track] }
+    // At the start of all tracks the first chunk is the stream's first, and what is not wanted is dropped after it.
+    chunk = marks.areOfStart ? 0 : first ?? 0
     return tracks.map(\.next)
   }
 

@@ -9,7 +9,7 @@ final class VideoRate: Component {
   let outlet = Outlet()
   private let rate: Rational
   private var inputBase = Rational(1)
-  private var marks = Marks(stage: 0, origins: [])
+  private var marks = Marks(place: 0, origins: [])
   /// The grid's slot of position 0.
   private var firstSlot: Int64?
   /// The slot to fill next.

@@ -115,7 +115,8 @@ final class GroupRunner {
       switch node {
       case .leaf(let leaf): leaves.append((leaf, first))
       case .stage(let component, let number, let children):
-        let wanted = component.resume(at: first, marks: Marks(stage: number, origins: job.resume?.origins ?? []))
+        let marks = Marks(place: job.group.stages.count + 1 - number, origins: job.resume?.origins ?? [])
+        let wanted = component.resume(at: first, marks: marks)
         for (child, first) in zip(children, wanted) { ask(child, first) }
       }
     }

@@ -36,18 +36,19 @@ extension LoadBoard {
     var isOfPaths: Bool { if case .paths = content { true } else { false } }
   }
 
-  private func judge(_ content: ReportPart.Content, at now: Instant) -> Verdict {
+  private func judge(_ content: ReportPart.Content, beside known: Known, at now: Instant) -> Verdict {
     let slot = content.slot
-    guard let known = nodes[node], let held = place(of: slot, in: known) else { return .moved }
+    guard let held = place(of: slot, in: known) else { return .moved }
     if content.movedNoticeably(since: parts[held].body.content) { return .moved }
     return slot == .pulse && now - rows[held].received >= Limits.reportInterval ? .due : .stale
   }
 
   /// What there is to tell; pages that were told and are empty now are told as such.
   private func drafts(at now: Instant) -> [Draft] {
+    let known = nodes[node] ?? Known()
     var drafts: [Draft] = []
     func consider(_ content: ReportPart.Content) {
-      let verdict = judge(content, at: now)
+      let verdict = judge(content, beside: known, at: now)
       if verdict != .stale { drafts.append(Draft(content: content, verdict: verdict)) }
     }
     consider(
@@ -55,7 +56,8 @@ extension LoadBoard {
         ReportPart.Pulse(
           load: load, rates: gauge.rates(best: paths.best, offer: offer), coordinate: own.coordinate,
           promisedSlots: own.promisedSlots, promisedCores: own.promisedCores)))
-    consider(.offer(offer.components))
+    // The offer stays what it is: told once, it is not judged again.
+    if place(of: .offer, in: known) == nil { consider(.offer(offer.components)) }
     for page in LoadReport.pages(own.streams, of: Limits.streamsPerPage, most: Limits.reportedStreams) {
       consider(.streams(page.index, page.items))
     }
@@ -66,8 +68,8 @@ extension LoadBoard {
         consider(.paths(page.index, page.items))
       }
     }
-    for place in nodes[node]?.places ?? [] {
-      switch rows[place].slot {
+    for place in known.places {
+      switch marks[place].slot {
       case .streams(let page) where page * Limits.streamsPerPage >= own.streams.count: consider(.streams(page, []))
       case .paths(let page) where pathsMoved && page * Limits.pathsPerPage >= paths.rates.count:
         consider(.paths(page, []))
@@ -93,25 +95,21 @@ extension LoadBoard {
     let most = Int32(max(2, Int((Limits.reportRetransmits * digits(of: members.count + 1)).rounded())))
     if isFirstHand { for place in nodes[node]?.places ?? [] { list(place) } }
     var taken: [SignedEnvelope] = []
-    let count = untold.count
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: max(count, 1)) { weights in
-      var kept = 0
-      for index in 0..<count {
-        let place = Int(untold[index])
-        let row = rows[place]
-        let isDue = row.sent < most && row.isWanted
-        guard isDue || isFirstHand && row.isOwn else {
-          rows[place].isUntold = false
-          continue
+    // Taken out while they are worked on: this goes over all of them for each datagram, and nobody else looks meanwhile.
+    var (untold, rows) = ([Int32](), [Row]())
+    swap(&untold, &self.untold)
+    swap(&rows, &self.rows)
+    defer {
+      swap(&untold, &self.untold)
+      swap(&rows, &self.rows)
+    }
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: max(untold.count, 1)) { weights in
+      let kept = untold.withUnsafeMutableBufferPointer { untold in
+        rows.withUnsafeMutableBufferPointer { rows in
+          LoadBoard.weigh(untold, rows, into: weights, most: most, isFirstHand: isFirstHand, marks, at: now)
         }
-        let age = 1 + Double(now.nanoseconds - row.received.nanoseconds) / 1e9
-        let weight = row.nearness * (row.moved ? 1 : 0.25) / (age * Double(1 + row.sent))
-        // First what makes a report at all.
-        weights[kept] = isFirstHand && row.isOwn ? (row.slot == .pulse ? 7 : row.slot == .offer ? 6 : 5) : weight
-        untold[kept] = untold[index]
-        kept += 1
       }
-      untold.removeLast(count - kept)
+      untold.removeLast(untold.count - kept)
       // The best one that fits, then the next: a few fit, of hundreds.
       while room >= Limits.envelopeBytes {
         var best = -1
@@ -129,6 +127,34 @@ extension LoadBoard {
       }
     }
     return taken
+  }
+
+  /// Leaves in `untold` what is still to be told, each with its weight.
+  /// - Returns: how many these are.
+  private static func weigh(
+    _ untold: UnsafeMutableBufferPointer<Int32>, _ rows: UnsafeMutableBufferPointer<Row>,
+    into weights: UnsafeMutableBufferPointer<Double>, most: Int32, isFirstHand: Bool, _ marks: [Mark], at now: Instant
+  ) -> Int {
+    var kept = 0
+    for place in untold {
+      let row = rows[Int(place)]
+      let isForced = isFirstHand && row.isOwn
+      guard row.sent < most && row.isWanted || isForced else {
+        rows[Int(place)].isUntold = false
+        continue
+      }
+      if isForced {
+        // First what makes a report at all.
+        let slot = marks[Int(place)].slot
+        weights[kept] = slot == .pulse ? 7 : slot == .offer ? 6 : 5
+      } else {
+        let age = 1 + Double(now.nanoseconds - row.received.nanoseconds) / 1e9
+        weights[kept] = row.nearness * (row.moved ? 1 : 0.25) / (age * Double(1 + row.sent))
+      }
+      untold[kept] = place
+      kept += 1
+    }
+    return kept
   }
 
   /// log10, at least 1, straight between powers of ten.

@@ -20,6 +20,7 @@ public struct LoadBoard: Sendable {
   /// All parts held, and of each what telling it depends on: flat, as every datagram looks at all of them.
   var parts: [Signed<ReportPart>] = []
   var rows: [Row] = []
+  var marks: [Mark] = []
   /// Of ``rows`` those that may have to be told more often; others too, until somebody looks.
   var untold: [Int32] = []
   /// Where this node stood when the rows' nearness was reckoned.
@@ -50,7 +51,13 @@ public struct LoadBoard: Sendable {
     var coordinate: Coordinate?
   }
 
-  /// What the telling of one part depends on.
+  /// Which part of its node's report one is, and its number.
+  struct Mark: Sendable {
+    var slot: ReportPart.Slot
+    var sequence: UInt64
+  }
+
+  /// What the telling of one part depends on, in half of a cache line.
   struct Row: Sendable {
     var received: Instant
     /// 1 for one at this very place, less with every millisecond.
@@ -58,9 +65,6 @@ public struct LoadBoard: Sendable {
     /// On the wire.
     var size: Int32
     var sent: Int32 = 0
-    /// Which part of whose report this is; its number.
-    var slot: ReportPart.Slot
-    var sequence: UInt64
     /// Those whom it is told keep its node.
     var isWanted: Bool
     var isOwn: Bool
@@ -101,7 +105,7 @@ public struct LoadBoard: Sendable {
   }
 
   func place(of slot: ReportPart.Slot, in known: Known) -> Int? {
-    known.places.first { rows[$0].slot == slot }
+    known.places.first { marks[$0].slot == slot }
   }
 
   // MARK: - The one entry
@@ -151,18 +155,27 @@ public struct LoadBoard: Sendable {
   // MARK: - On others' reports
 
   private mutating func learn(_ envelopes: [SignedEnvelope], at now: Instant) {
+    // Whole boards bring one node's parts together: it is looked up once, until something of it is news.
+    var asked: (signer: NodeID, known: Known?)?
     for envelope in envelopes.prefix(Limits.exchangedParts) {
       let signer = envelope.signer
-      guard signer == node || members.contains(signer) else { continue }
+      if asked?.signer != signer { asked = (signer, nodes[signer]) }
+      // Of whom something is held is a member or this node.
+      let known = asked?.known
+      guard known != nil || signer == node || members.contains(signer) else { continue }
       if let part = envelope.verified(as: ReportPart.self) {
-        guard part.body.node == signer, isNews(part.body) else { continue }
+        guard part.body.node == signer, isNews(part.body, beside: known) else { continue }
+        asked = nil
         if signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
         continue
       }
       // Known ones are told apart by their sequence alone; only what is newer costs a signature check.
-      guard let claimed = try? ReportPart(validating: envelope.bytes), claimed.node == signer, isNews(claimed) else {
+      guard let claimed = try? ReportPart(validating: envelope.bytes), claimed.node == signer,
+        isNews(claimed, beside: known)
+      else {
         continue
       }
+      asked = nil
       verifications += 1
       // Whoever sends a forgery is not listened to any further.
       guard let part = try? Signed<ReportPart>(verifying: envelope) else { return }
@@ -170,10 +183,10 @@ public struct LoadBoard: Sendable {
     }
   }
 
-  private func isNews(_ part: ReportPart) -> Bool {
+  private func isNews(_ part: ReportPart, beside known: Known?) -> Bool {
     if part.node == node { return part.sequence > sequence }
-    guard let known = nodes[part.node], let held = place(of: part.slot, in: known) else { return true }
-    return part.sequence > rows[held].sequence
+    guard let known, let held = place(of: part.slot, in: known) else { return true }
+    return part.sequence > marks[held].sequence
   }
 
   /// Takes a newer part into the node's report.
@@ -187,16 +200,17 @@ public struct LoadBoard: Sendable {
       parts[place] = part
       rows[place].received = now
       rows[place].size = size
-      rows[place].sequence = body.sequence
+      marks[place].sequence = body.sequence
       rows[place].moved = moved
       tellAnew(place)
     } else {
       nodes.values[index].places.append(parts.count)
       parts.append(part)
+      marks.append(Mark(slot: body.slot, sequence: body.sequence))
       rows.append(
         Row(
-          received: now, nearness: nearness(of: signer, nodes.values[index]), size: size, slot: body.slot,
-          sequence: body.sequence, isWanted: isWanted(signer), isOwn: signer == node, moved: true))
+          received: now, nearness: nearness(of: signer, nodes.values[index]), size: size, isWanted: isWanted(signer),
+          isOwn: signer == node, moved: true))
       tellAnew(rows.count - 1)
     }
     guard body.slot == .pulse || nodes.values[index].coordinate == nil,
@@ -288,11 +302,13 @@ public struct LoadBoard: Sendable {
         if place != last {
           parts[place] = parts[last]
           rows[place] = rows[last]
+          marks[place] = marks[last]
           let owner = nodes.index(forKey: parts[place].signer)!
           nodes.values[owner].places[nodes.values[owner].places.firstIndex(of: last)!] = place
         }
         parts.removeLast()
         rows.removeLast()
+        marks.removeLast()
       }
     }
     untold = rows.indices.filter { rows[$0].isUntold }.map { Int32($0) }

@@ -56,11 +56,11 @@ extension MemberTable {
   /// There are members that this peer does not keep, or may be.
   var isFull: Bool { members.count >= bound }
 
-  /// Up to this ID all members are kept by everybody; nil: all are.
-  public var commonLimit: NodeID? { isFull ? ordered[min(common, ordered.count) - 1] : nil }
-
   /// Everybody with a table of this size should know it.
   func isCommon(_ id: NodeID) -> Bool { id <= ordered[min(common, ordered.count) - 1] }
+
+  /// Reckons ``commonLimit`` anew: members came or went, far more seldom than datagrams ask for it.
+  mutating func reckonLimit() { commonLimit = isFull ? ordered[min(common, ordered.count) - 1] : nil }
 
   // MARK: - On a newcomer
 

@@ -78,7 +78,7 @@ extension MemberTable {
     for update in updates {
       switch update {
       case .record(let envelope):
-        if members[envelope.signer] == nil, dead[envelope.signer] != nil { continue }
+        if dead[envelope.signer] != nil, members[envelope.signer] == nil { continue }
         effects += onRecord(envelope, at: now)
       case .dead(node, let incarnation, _): onOwnDoubt(incarnation)
       case .dead(let target, let incarnation, _):
@@ -154,6 +154,7 @@ extension MemberTable {
     } else {
       takingPart += member.isMember ? 1 : 0
       ordered.insert(node, at: place(of: node))
+      reckonLimit()
     }
   }
 
@@ -161,6 +162,7 @@ extension MemberTable {
     guard let known = members.removeValue(forKey: node) else { return }
     takingPart -= known.isMember ? 1 : 0
     ordered.remove(at: place(of: node))
+    reckonLimit()
     if leastFit?.node == node { leastFit = nil }
     suspicions.removeValue(forKey: node)
     outgoing.forget(node)

@@ -11,7 +11,7 @@ extension MemberTable {
     guard !own.body.isLeaving else { return [] }
     let next = MemberEffect.setTimer(.period, at: now + period * (health + 1))
     while let candidate = round.popLast() {
-      if members[candidate]?.isMember == true { return probe(candidate, at: now) + [next] }
+      if isMember(candidate) { return probe(candidate, at: now) + [next] }
     }
     // SWIM's round robin: everybody once, in a new random order each round, so that detection time is bounded.
     round = random.permuted(
@@ -29,6 +29,11 @@ extension MemberTable {
   mutating func onLinkBroken(_ target: NodeID, at now: Instant) -> [MemberEffect] {
     guard members[target]?.isMember == true, !own.body.isLeaving, !isProbing(target) else { return [] }
     return probe(target, at: now)
+  }
+
+  /// Without a copy of all that is known of it.
+  private func isMember(_ candidate: NodeID) -> Bool {
+    members.index(forKey: candidate).map { members.values[$0].isMember } ?? false
   }
 
   func isProbing(_ target: NodeID) -> Bool { probes.values.contains { $0.target == target } }

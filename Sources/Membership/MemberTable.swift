@@ -29,6 +29,8 @@ public struct MemberTable: Sendable {
   var ordered: [NodeID] = []
   /// How many of them take part.
   var takingPart = 0
+  /// Up to this ID all members are kept by everybody; nil: all are.
+  public internal(set) var commonLimit: NodeID?
   var suspicions: OrderedDictionary<NodeID, Suspicion> = [:]
   var outgoing = UpdateQueue()
   var probes: OrderedDictionary<UInt64, Probe> = [:]
@@ -44,7 +46,7 @@ public struct MemberTable: Sendable {
   var verified: VerifiedDigests
   var recalledAt: Instant?
   /// Members kept beside this peer, at most; see `+Bound`.
-  package var bound = Limits.members
+  package var bound = Limits.members { didSet { reckonLimit() } }
   /// Of a full table, what is to go for a better one; nil when it must be sought.
   var leastFit: (node: NodeID, rank: UInt64)?
 

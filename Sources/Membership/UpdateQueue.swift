@@ -72,11 +72,12 @@ struct UpdateQueue: Sendable {
   private func leastSent(within room: Int, but target: NodeID?, _ used: [Key]) -> Int? {
     var best: (index: Int, sent: Int)?
     for index in waiting.values.indices {
-      let entry = waiting.values[index]
-      guard entry.size <= room, entry.sent < best?.sent ?? .max else { continue }
+      // Of the entry no more than is asked for: a copy of its update costs more than the whole comparison.
+      let sent = waiting.values[index].sent
+      guard waiting.values[index].size <= room, sent < best?.sent ?? .max else { continue }
       let key = waiting.keys[index]
       guard key.about != target, !used.contains(key) else { continue }
-      best = (index, entry.sent)
+      best = (index, sent)
     }
     return best?.index
   }

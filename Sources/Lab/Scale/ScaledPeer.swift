@@ -5,30 +5,31 @@ import Measurements
 import Streams
 import Vocabulary
 
-/// One machine of a ``ScaledSimulation`` with the peer that runs on it. Only its shard's thread touches what changes.
+/// One machine of a ``ScaledSimulation`` with the peer that runs on it. Only its shard's thread touches what changes, and nothing that is
+/// called meanwhile comes back here: what every happening touches is not checked for that.
 final class ScaledPeer: @unchecked Sendable {
   let number: Int
   let id: NodeID
   let settings: NodeSettings
   let diskDelay: Duration
   let clock: LocalClock
-  var node: Node
+  @exclusivity(unchecked) var node: Node
   /// The node's own chance.
-  var random: SeededRandom
+  @exclusivity(unchecked) var random: SeededRandom
   /// The world's chance, for what happens to what this machine sends and writes.
-  var lots: SeededRandom
+  @exclusivity(unchecked) var lots: SeededRandom
   var disk = SimulatedDisk()
   var workers: OrderedDictionary<WorkerID, SimulatedWorker> = [:]
   /// Looked up, never iterated: the number of the newest setting of each timer.
-  var timers: [Core.Timer: UInt32] = [:]
+  @exclusivity(unchecked) var timers: [Core.Timer: UInt32] = [:]
   var isUp = false
   /// Happenings that it has asked for.
-  var asked: UInt32 = 0
+  @exclusivity(unchecked) var asked: UInt32 = 0
   /// When the last message on each of its links arrives. Looked up, never iterated.
-  var lanes: [Int: Instant] = [:]
+  @exclusivity(unchecked) var lanes: [Int: Instant] = [:]
   /// When its uplink is free again.
-  var upFree = Instant.zero
-  var trace = TraceHash()
+  @exclusivity(unchecked) var upFree = Instant.zero
+  @exclusivity(unchecked) var trace = TraceHash()
   var sinks: OrderedDictionary<SinkID, SimulatedClient> = [:]
   /// Of the scenario's requests, those that come in here.
   var asks: [Int] = []

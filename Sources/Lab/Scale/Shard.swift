@@ -10,9 +10,9 @@ import Wire
 final class Shard: @unchecked Sendable {
   let number: Int
   let world: ScaledSimulation.World
-  var now = Instant.zero
-  var queue: CalendarQueue<Happening>
-  var counts = Outcome.Counts()
+  @exclusivity(unchecked) var now = Instant.zero
+  @exclusivity(unchecked) var queue: CalendarQueue<Happening>
+  @exclusivity(unchecked) var counts = Outcome.Counts()
   /// By number in the scenario; nil for those of other shards.
   var asks: [AskedRequest?]
   /// The day that is being played, and what goes to peers of other shards.
@@ -68,8 +68,8 @@ final class Shard: @unchecked Sendable {
     }
   }
 
-  private func happen(_ next: Happening, to peer: ScaledPeer) {
-    switch next {
+  private func happen(_ next: consuming Happening, to peer: ScaledPeer) {
+    switch consume next {
     case .gossip(let datagram, let from):
       let sender = world.peers[Int(from)]
       tell(peer, .gossip(datagram, from: sender.id, at: sender.settings.address))

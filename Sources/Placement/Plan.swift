@@ -52,8 +52,8 @@ public struct PlannedGroup: Hashable, Sendable {
   public var cores: Double
   /// Takes over when the node fails; nil when no other node can.
   public var backup: Backup?
-  /// Whether it reads the source.
-  public var isReader: Bool { spec.inputs.isEmpty }
+  /// Whether it reads the source, alone or beside what it takes from other groups.
+  public var isReader: Bool { spec.stages.contains { $0.inputs.isEmpty } }
 }
 
 /// A standby: the same stages at another node, armed, without a worker.

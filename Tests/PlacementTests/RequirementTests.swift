@@ -313,6 +313,21 @@ struct RequirementTests {
     #expect(plan.links.map(\.to) == [nil])
   }
 
+  @Test("a group that reads a track and takes another from elsewhere is a reader too")
+  func mixedReader() {
+    let reader = StageSpec(id: 0, component: "source.audio", parameters: [], inputs: [])
+    let muxer = StageSpec(id: 1, component: "mux.webm", parameters: [], inputs: [.socket(0), .stage(0)])
+    let keys = Overlay.graph().stages.map(\.key)
+    func group(_ stages: [StageSpec], from inputs: [StreamKey]) -> PlannedGroup {
+      PlannedGroup(
+        id: 0, node: Overlay.id("a"),
+        spec: GroupSpec(stages: stages, inputs: inputs, output: keys[1], mezzanine: .asIs, rateCap: 0), inputs: [],
+        bitrate: 1, cores: 1, backup: nil)
+    }
+    #expect(group([reader, muxer], from: [keys[0]]).isReader && group([reader], from: []).isReader)
+    #expect(!group([muxer], from: [keys[0]]).isReader)
+  }
+
   @Test("R10: a later request on the same source lands with the node that holds what it needs")
   func laterRequest() throws {
     let nodes = [

@@ -29,6 +29,8 @@ struct Ballot: Sendable {
   var barredUpTo: Term?
   /// Portals to be told who manages.
   var callers: [NodeID] = []
+  /// The next epoch's electors, as electors of this one say that they keep them; see ``Ballots/isVouchedFor(_:in:)``.
+  var vouched: OrderedDictionary<NodeID, Electorate> = [:]
   /// Electors that say that the service has ended.
   var endedBy: OrderedSet<NodeID> = []
 
@@ -66,6 +68,7 @@ struct Ballot: Sendable {
     (mandate, mandateIsVerified) = (nil, false)
     (leaseUntil, deadline, repetitions) = (nil, nil, 0)
     heard = [:]
+    vouched = [:]
     endedBy = []
   }
 

@@ -113,7 +113,7 @@ extension Ballots {
         return effects + [.rejected(sender, .equivocation(mark))]
       }
     }
-    if let successors = snapshot.body.successors, sender != node {
+    if let successors = snapshot.body.successors, sender != node, !isVouchedFor(successors, in: ballot) {
       do { try view.checkPlausibility(of: successors, for: known.envelope.body.source, at: time.now) } catch {
         return effects + [
           .send(sender, .refusal(request, .implausible(omitted: error.omitted, reason: error.reason)))
@@ -141,6 +141,29 @@ extension Ballots {
       effects.append(.setTimer(.patience(request), at: deadline))
     }
     return effects
+  }
+
+  /// Whether the next epoch's electors need no look at this elector's own view: it has found them plausible before, or f+1 electors keep them,
+  /// one of them honest. Views differ, and change: a version that names electors cannot be taken back once some keep it, so whoever
+  /// finds them implausible, today, must not hold up the others for ever.
+  private func isVouchedFor(_ successors: Electorate, in ballot: Ballot) -> Bool {
+    let kept = ballot.record.accepted?.snapshot.body
+    if let kept, kept.term.epoch == ballot.epoch, kept.successors == successors { return true }
+    return ballot.vouched.values.count { $0 == successors } > ballot.electorate.faults
+  }
+
+  /// A manager passes on who keeps its handover already.
+  func vouch(for proposal: Tenure.Proposal, to elector: NodeID, _ tenure: Tenure) -> [BallotEffect] {
+    guard proposal.snapshot.body.successors != nil, proposal.answers.count > tenure.electorate.faults else { return [] }
+    return proposal.answers.values.map { .send(elector, .acknowledgement($0.statement, earlier: [])) }
+  }
+
+  mutating func onPassedOn(_ word: Signed<Acknowledgement>, from sender: NodeID) -> [BallotEffect] {
+    guard let ballot = ballots[word.body.request], let successors = word.body.successors,
+      ballot.electorate.contains(word.signer), word.body.mark.term.epoch == ballot.epoch
+    else { return word.signer == sender ? [] : [.rejected(sender, .notTheSender)] }
+    ballots[word.body.request]?.vouched[word.signer] = successors
+    return []
   }
 
   /// A stream keeps the number that it got when it was claimed first.

@@ -137,7 +137,8 @@ extension Ballots {
   /// The newest version once more, unless the elector has acknowledged it.
   private func missingVersion(at elector: NodeID, _ tenure: Tenure) -> [BallotEffect] {
     guard let proposal = tenure.proposal, proposal.answers[elector] == nil else { return [] }
-    return [.send(elector, .proposal(proposal.snapshot, tenure.renewed[elector] == nil ? tenure.mandate : nil))]
+    return vouch(for: proposal, to: elector, tenure)
+      + [.send(elector, .proposal(proposal.snapshot, tenure.renewed[elector] == nil ? tenure.mandate : nil))]
   }
 
   mutating func onHeartbeatAnswer(
@@ -211,7 +212,7 @@ extension Ballots {
     _ statement: Signed<Acknowledgement>, earlier: [EarlierClaim], from sender: NodeID, _ time: Moment
   ) -> [BallotEffect] {
     let request = statement.body.request
-    guard statement.signer == sender else { return [.rejected(sender, .notTheSender)] }
+    guard statement.signer == sender, tenures[request] != nil else { return onPassedOn(statement, from: sender) }
     guard var tenure = tenures[request], var proposal = tenure.proposal, proposal.snapshot.mark == statement.body.mark
     else {
       return []

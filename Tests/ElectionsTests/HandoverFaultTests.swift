@@ -133,4 +133,38 @@ import Vocabulary
     #expect(isInTime)
     #expect(overlay.witness.violations == [])
   }
+
+  /// The dead come back, or one elector never missed them: it may never agree, and every elector that is left is needed.
+  @Test("an elector that finds the next electorate implausible keeps it on the word of f+1 others, and of no fewer")
+  func vouched() throws {
+    var (overlay, envelope, manager, others) = try HandoverTests.running()
+    let doubter = others[2]
+    // Of the new electors it knows none, of the old ones it lacks one that lives and keeps the dead.
+    let newcomers = overlay.peers.indices.filter { !envelope.body.electorate.contains(overlay.ids[$0]) }
+    let own = view(overlay, without: newcomers + [others[3]])
+    overlay.depart(others[0])
+    overlay.depart(others[1])
+    overlay.give(doubter, .members(own))
+    func epoch(_ overlay: Overlay) -> UInt32? {
+      overlay.peers[doubter].ballots.ballots[envelope.request]?.epoch
+    }
+    overlay.run(450) { $0.peers[manager].ballots.isHandingOver(envelope.request) }
+    let vouchers = [manager, others[3]].map { overlay.peers[$0].keys }
+    let successors = try #require(overlay.peers[manager].ballots.tenures[envelope.request]?.succession)
+    let mark = SnapshotMark(term: Term(1), sequence: 9, digest: .zero)
+    // What one elector says is counted once, whatever it says it of; others' words are nothing.
+    for (number, keys) in (vouchers + vouchers + [KeyPair.generate()]).enumerated() {
+      let word = Acknowledgement(
+        request: envelope.request, mark: mark, successors: successors, counter: UInt64(number), generation: 0)
+      overlay.give(
+        doubter, .received(from: overlay.ids[manager], .acknowledgement(Signed(word, by: keys), earlier: [])))
+    }
+    #expect(overlay.peers[doubter].ballots.ballots[envelope.request]?.vouched.count == 2)
+    overlay.run(3_000) { epoch($0) == 1 }
+    #expect(epoch(overlay) == 1, "it learns of four that keep it")
+    overlay.run(2_000)
+    let manages = overlay.peers.indices.filter { overlay.peers[$0].ballots.tenures[envelope.request] != nil }
+    #expect(manages.count == 1 && overlay.peers[manages[0]].ballots.tenures[envelope.request]?.mandate.term.epoch == 1)
+    #expect(overlay.witness.violations == [])
+  }
 }

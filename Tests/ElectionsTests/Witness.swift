@@ -46,6 +46,7 @@ struct Witness {
       if let carried, carried.snapshot.mark < newest[pair] ?? carried.snapshot.mark {
         violations.append("an elector offers an older version than it acknowledged")
       }
+    case .acknowledgement(let statement, _) where statement.signer != node: break
     case .acknowledgement(let statement, _):
       keeps(pair, statement.body.mark.term, "acknowledgement", raises: true)
       newest[pair] = max(statement.body.mark, newest[pair] ?? statement.body.mark)

@@ -58,10 +58,14 @@ import Testing
   }
 
   /// 117: each of three services left a missing reader to the others. 158: what a subscriber had in hand counted as acknowledged. 196: a plan
-  /// that was given up half in force was taken for the one before. 1190: a desk woke for ever at a time that was past.
+  /// that was given up half in force was taken for the one before. 1190: a desk woke for ever at a time that was past. 181: one of three electors
+  /// found the electorate implausible that the others had kept, and all three were needed.
   @Test(
     "what the swarm found, as it shortened it",
-    arguments: ["117-v-f5-f4-h2-f1-h2", "158-v-l0-h5-h4-h1-f4-f0-h3-h1-h3", "196-v-f3-f0-h0", "1190-v"])
+    arguments: [
+      "117-v-f5-f4-h2-f1-h2", "158-v-l0-h5-h4-h1-f4-f0-h3-h1-h3", "196-v-f3-f0-h0", "1190-v",
+      "181-r3-f4-f2-f0-v1-h1-h0-h1",
+    ])
   func found(name: String) throws {
     let scenario = try #require(ReplayName(name)).scenario
     #expect(try Simulation(scenario).run().findings == [])

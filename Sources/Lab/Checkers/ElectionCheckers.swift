@@ -89,6 +89,8 @@ struct PromiseChecker: Checker {
           "an elector offers version \(carried.snapshot.mark), older than \(before), which it acknowledged", at: number)
       }
     case .acknowledgement(let statement, _):
+      // Managers pass on others' words about their handover.
+      guard world.number(of: statement.signer) == number else { return }
       keeps(pair, statement.body.mark.term, "acknowledgement")
       newest[pair] = max(statement.body.mark, newest[pair] ?? statement.body.mark)
     case .heartbeatAnswer(_, let term, _): keeps(pair, term, "lease")

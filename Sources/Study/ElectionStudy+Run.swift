@@ -16,10 +16,7 @@ extension ElectionStudy {
       return try Trial(course, strategy: strategy, run: run, keepsTrace: running.keepsTrace)
     }
     let summaries = strategies.map { strategy in
-      let mine = trials.filter { $0.strategy == strategy.rawValue }
-      return StrategySummary(
-        strategy.rawValue, rows: mine.flatMap(\.rows), wins: mine.map { Array($0.wins.prefix(nodes)) },
-        attackers: (attackers * Double(nodes)).rounded() / Double(nodes), seed: experiment.seed)
+      StrategySummary(strategy.rawValue, of: trials.filter { $0.strategy == strategy.rawValue })
     }
     var report = Report(title: experiment.title, question: experiment.question)
     report.answers = answers(summaries)
@@ -30,7 +27,7 @@ extension ElectionStudy {
     report.notes = notes(trials)
     return Findings(
       report: report, runs: Comparison.runs(trials.flatMap(\.rows)), summary: Comparison.tidy(summaries),
-      trace: running.keepsTrace ? trials.flatMap { [$0.header] + $0.trace } : [])
+      trace: trials.flatMap(\.trace))
   }
 
   // MARK: - The report

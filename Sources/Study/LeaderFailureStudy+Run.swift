@@ -260,6 +260,6 @@ extension LeaderFailureStudy {
         "\(ours - gaps.count) of \(ours) runs of ours have no gap to count: the manager was gone with the service's only source or portal, or none followed in time."
       )
     }
-    return Findings(report: report, runs: runs, summary: summary, trace: trials.flatMap { [$0.header] + $0.trace })
+    return Findings(report: report, runs: runs, summary: summary, trace: trials.flatMap(\.trace))
   }
 }

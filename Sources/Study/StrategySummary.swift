@@ -42,12 +42,12 @@ public struct StrategySummary: Sendable {
     Metric(name: "attackers_wins_to_share", title: "attackers' win share ÷ population share"),
   ]
 
-  /// - Parameters:
-  ///   - wins: by repetition, then by machine of the first population; empty: load is told from the rows.
-  ///   - attackers: their share of the population.
-  init(_ strategy: String, rows: [ElectionRow], wins: [[Int]], attackers: Double, seed: UInt64) {
+  /// - Parameter trials: its repetitions.
+  init(_ strategy: String, of trials: [Trial]) {
     self.strategy = strategy
+    let rows = trials.flatMap(\.rows)
     self.rows = rows
+    let wins = trials.map(\.wins)
     func ms(_ values: [Double]) -> [Double] { values.map { $0 * 1_000 } }
     let mandates = ms(rows.compactMap(\.mandate))
     let gaps = ms(rows.flatMap(\.gaps))
@@ -56,7 +56,7 @@ public struct StrategySummary: Sendable {
     func most(_ values: [Double]) -> Estimate { Estimate(value: values.max(), count: values.count) }
     let ginis = wins.compactMap { Statistics.gini($0.map(Double.init)) }
     let lotteries = wins.enumerated().compactMap {
-      Statistics.giniOfLottery($0.element.reduce(0, +), over: $0.element.count, seed: seed &+ UInt64($0.offset))
+      Statistics.giniOfLottery($0.element.reduce(0, +), over: $0.element.count, seed: trials[$0.offset].seed)
     }
     var all: OrderedDictionary<String, Estimate> = [
       "mandate_p50_ms": Statistics.quantile(0.5, of: mandates),
@@ -72,6 +72,7 @@ public struct StrategySummary: Sendable {
       "p_never_replaced": Statistics.share(deaths - gaps.count, of: deaths),
       "media_gap_p50_ms": Statistics.quantile(0.5, of: media),
     ]
+    let attackers = trials.first?.attackers ?? 0
     let won = rows.compactMap(\.attackerWon)
     let share = Statistics.share(won.count { $0 }, of: won.count)
     all["attackers_wins_to_share"] =

@@ -75,6 +75,35 @@ import Testing
   }
 
   @Test(
+    "two hold office at once when a look at a whole second finds both; one after the other, and one alone, are not two")
+  func twoAtOnce() {
+    #expect(ElectionRow.twoAtOnce([("1", 3.5, 6.2), ("2", 5.9, 9)]))
+    #expect(!ElectionRow.twoAtOnce([("1", 3.5, 6.2), ("2", 6.1, 9)]))
+    #expect(!ElectionRow.twoAtOnce([("1", 3.5, 6.2), ("2", 6.2, 9), ("2", 7, 9)]))
+  }
+
+  @Test(
+    "real peers tell their strategy: who manages at once under one without safety is seen, until it was last heard of")
+  func realPeers() throws {
+    func line(_ at: Double, _ node: String, _ event: String, _ service: String, _ details: String = "") -> String {
+      "{\"at\":\(at),\"details\":{\(details)},\"event\":\"\(event)\",\"kind\":\"event\",\"node\":\"\(node)\",\"service\":\"\(service)\"}"
+    }
+    let strategy = "\"electors\":\"0\",\"strategy\":\"firstResponder\""
+    let findings = try StudiesTests.reported(
+      [line(100, "p", "request.called", "abc", strategy), line(100, "p", "request.called", "def", strategy)],
+      [line(100.5, "m", "election.won", "abc", "\"term\":\"1\""), line(104, "m", "service.ended", "abc")],
+      [line(101.5, "n", "election.won", "abc", "\"term\":\"2\""), line(103, "n", "election.lost", "abc")],
+      // Killed: nothing was heard of it after its election.
+      [line(100.5, "k", "election.won", "def", "\"term\":\"1\"")],
+      [line(101.5, "l", "election.won", "def", "\"term\":\"2\""), line(103, "l", "election.lost", "def")])
+    #expect(
+      findings.runs.rows.map { [$0[0], $0[2], $0[10]] } == [
+        ["firstResponder", "abc", "1"], ["firstResponder", "def", "0"],
+      ])
+    #expect(findings.report.html.contains("unsafe: two may manage"))
+  }
+
+  @Test(
     "real peers' traces, one a peer, tell of their elections; a cut-off last line is passed over, another is a mistake")
   func traces() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "traces-\(UUID().uuidString)").path

@@ -105,7 +105,8 @@ import Testing
     study.load.rate = 20
     let course = Course(study, seed: 4)
     #expect(course.scenario == Course(study, seed: 4).scenario && course.scenario != Course(study, seed: 5).scenario)
-    #expect(course.attacking.count { $0 } == 2 && course.attacking.dropFirst(10).allSatisfy { !$0 })
+    #expect(course.population.nodes == 10 && Set(course.population.attackers).count == 2)
+    #expect(course.population.attackers.allSatisfy { (0..<10).contains($0) })
     #expect(course.scenario.nodes[10..<14].allSatisfy { (23...25).contains($0.startsAt) })
     let newcomers = course.scenario.nodes.count - 14
     #expect((10...45).contains(newcomers), "a Poisson process of 25 in the mean")

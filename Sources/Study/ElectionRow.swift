@@ -4,9 +4,9 @@ public struct ElectionRow: Hashable, Sendable {
   public var strategy: String
   /// Repetition, from 0.
   public var run: Int
-  /// The request.
+  /// The request; empty: it never got so far as to have an ID.
   public var request: String
-  /// When the portal called.
+  /// When the portal called; where it could call nobody: when it was asked.
   public var calledAt: Double
   /// Machines; names in real peers' traces.
   public var portal: String
@@ -30,13 +30,15 @@ public struct ElectionRow: Hashable, Sendable {
   public var deaths = 0
   /// For each that was replaced: from the death to the successor's mandate.
   public var gaps: [Double] = []
+  /// Why the portal refused, where it found no candidate or no electors before it called any; empty: it called.
+  public var refusal = ""
   /// The client's longest wait between two packets, where its manager died; nil: not so, or no media.
   public var mediaGap: Double?
 
   /// The columns of ``cells``.
   public static let columns = [
     "strategy", "run", "request", "called_at_s", "portal", "manager", "mandate_ms", "electors", "messages", "bytes",
-    "two_mandates", "distance_ms", "attacker_won", "manager_deaths", "failover_gap_ms", "media_gap_ms",
+    "two_mandates", "distance_ms", "attacker_won", "manager_deaths", "failover_gap_ms", "media_gap_ms", "refusal",
   ]
   /// As `runs.csv` has them; empty where nothing was measured.
   public var cells: [String] {
@@ -47,7 +49,7 @@ public struct ElectionRow: Hashable, Sendable {
       "\(electors)",
       messages.map { "\($0)" } ?? "", bytes.map { "\($0)" } ?? "", flag(twoMandates),
       distance.map { "\(($0 * 1e3).rounded() / 1e3)" } ?? "", flag(attackerWon), "\(deaths)", ms(gaps.first),
-      ms(mediaGap),
+      ms(mediaGap), refusal,
     ]
   }
 

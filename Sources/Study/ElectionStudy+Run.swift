@@ -114,10 +114,9 @@ extension ElectionStudy {
         "Two managers of a strategy that states no safety are counted where the lab, which looks once a second, sees two nodes manage one request. A strategy with terms that fence is counted where two nodes win one term: an old manager that has not heard of its successor is obeyed by nobody."
       )
     }
-    let uncalled = trials.reduce(0) { $0 + $1.uncalled }
-    if uncalled > 0 {
+    if trials.contains(where: { $0.uncalled > 0 }) {
       notes.append(
-        "\(uncalled) requests never came to an election: their portal was down, or the node with the source could not be asked."
+        "Requests that never came to an election are no elections: their portal was down, or the node with the source could not be asked. Where a portal found too few electors or candidates, its election failed: it has no manager."
       )
     }
     if attackers > 0 {

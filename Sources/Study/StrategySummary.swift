@@ -32,6 +32,7 @@ public struct StrategySummary: Sendable {
     Metric(name: "bytes", title: "bytes an election"),
     Metric(name: "p_two_mandates", title: "P(two mandates)", isShare: true),
     Metric(name: "p_no_manager", title: "P(no manager)", isShare: true),
+    Metric(name: "p_uncalled", title: "requests that never came to an election", isShare: true),
     Metric(name: "load_gini", title: "Gini of managers' load"),
     Metric(name: "load_gini_even_lottery", title: "Gini of an even lottery"),
     Metric(name: "distance_p50_ms", title: "manager–client, p50 (ms)"),
@@ -65,6 +66,8 @@ public struct StrategySummary: Sendable {
       "bytes": Statistics.mean(rows.compactMap { $0.bytes.map(Double.init) }),
       "p_two_mandates": Statistics.share(rows.count(where: \.twoMandates), of: rows.count),
       "p_no_manager": Statistics.share(rows.count { $0.mandate == nil }, of: rows.count),
+      "p_uncalled": Statistics.share(
+        trials.reduce(0) { $0 + $1.uncalled }, of: trials.reduce(0) { $0 + ($1.asked ?? 0) }),
       "load_gini": Statistics.mean(ginis),
       "load_gini_even_lottery": Estimate(value: Statistics.mean(lotteries).value, count: lotteries.count),
       "distance_p50_ms": Statistics.quantile(0.5, of: rows.compactMap(\.distance)),
@@ -185,7 +188,9 @@ enum Comparison {
       "p_two_mandates", "P(two mandates)",
       "Two nodes manager of one term, or at one time where terms fence nothing. In orange: protocols that state no safety.",
       "share of elections")
-    bars("p_no_manager", "P(no manager)", "The portal never learnt of one.", "share of elections")
+    bars(
+      "p_no_manager", "P(no manager)", "The portal never learnt of one, or found nobody to elect or to be elected.",
+      "share of elections")
     bars("messages", "Messages an election", "From the portal's call until it knows its manager.", "messages")
     bars(
       "load_gini", "How unevenly managing is spread",

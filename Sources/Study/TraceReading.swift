@@ -223,7 +223,8 @@ public enum TraceReading {
       title: "Each election", columns: ["request", "portal", "manager", "to the mandate (ms)", "electors"])
     for row in all.prefix(200) {
       list.add([
-        String(row.request.prefix(12)), String(row.portal.prefix(8)), row.manager.map { String($0.prefix(8)) } ?? "–",
+        row.request.isEmpty ? "refused" : String(row.request.prefix(12)), String(row.portal.prefix(8)),
+        row.manager.map { String($0.prefix(8)) } ?? "–",
         Figure.text(row.mandate.map { $0 * 1_000 }), "\(row.electors)",
       ])
     }

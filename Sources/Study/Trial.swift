@@ -12,7 +12,9 @@ struct Trial: Sendable {
   var wins: [Int] = []
   /// The attacker's share of the first population.
   var attackers = 0.0
-  /// Requests that never came to an election: the source's node or the portal was gone.
+  /// Requests; nil: a trace does not tell.
+  var asked: Int?
+  /// Of them, those that never came to an election: the source's node or the portal was gone.
   var uncalled = 0
   var notes: [String] = []
   /// JSON lines.
@@ -53,7 +55,7 @@ extension Trial {
     let requests = Dictionary(
       outcome.requests.compactMap { asked in asked.request.map { ($0, asked) } },
       uniquingKeysWith: { first, _ in first })
-    uncalled = outcome.requests.count { $0.request == nil }
+    asked = outcome.requests.count
     wins = Array(repeating: 0, count: population.nodes)
     attackers = Double(population.attackers.count) / Double(max(1, population.nodes))
     let deaths = outcome.deaths.map { (node: "\($0.node)", at: $0.at) }
@@ -78,6 +80,18 @@ extension Trial {
         if first.node < population.nodes { wins[first.node] += 1 }
       }
       if row.deaths > 0, let asked, asked.packets > 0 { row.mediaGap = asked.worstGap }
+      rows.append(row)
+    }
+    for asked in outcome.requests where asked.request == nil {
+      let ask = scenario.requests[asked.number]
+      // That no candidate or too few electors answer is an election that failed, though nobody was called.
+      guard asked.end == .refused, asked.problem.hasPrefix("election(") else {
+        uncalled += 1
+        continue
+      }
+      var row = ElectionRow(
+        strategy: strategy.rawValue, run: run, request: "", calledAt: ask.at, portal: "\(ask.portal)")
+      row.refusal = asked.problem
       rows.append(row)
     }
   }

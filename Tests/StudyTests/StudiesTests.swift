@@ -84,6 +84,27 @@ import Testing
     #expect(two(cut) == two(findings))
   }
 
+  @Test("portals that reach too few electors have failed elections, in the words of whole peers, too")
+  func tooFew() async throws {
+    var experiment = Self.cutOff([.leastLoaded, .sortition])
+    guard case .elections(var study) = experiment.form else { return #expect(Bool(false)) }
+    (study.warmup, study.lasts, study.load.rate) = (1, 4, 4)
+    study.faults = [.init(what: .partition, at: 1, lasts: 14, share: 0.5, by: 0)]
+    experiment.form = .elections(study)
+    let findings = try await experiment.run(Running())
+    let refused = findings.runs.rows.filter { !$0[16].isEmpty }
+    #expect(refused.allSatisfy { $0[16].hasPrefix("election(") && $0[5].isEmpty })
+    for strategy in ["leastLoaded", "sortition"] {
+      let mine = (refused.count { $0[0] == strategy }, findings.runs.rows.count { $0[0] == strategy })
+      func share(_ metric: String) throws -> Double {
+        let row = findings.summary.rows.first { $0[0] == strategy && $0[1] == metric }
+        return try #require(row.flatMap { Double($0[2]) })
+      }
+      #expect(try mine.0 > 0 && share("p_no_manager") >= Double(mine.0) / Double(mine.1))
+      #expect(try share("p_uncalled") > 0)
+    }
+  }
+
   @Test("the same file and seed give the same figures, whatever the number of threads")
   func same() async throws {
     let experiment = try Self.shipped("herding", runs: 1)

@@ -24,7 +24,7 @@ public struct ElectionRow: Hashable, Sendable {
   public var twoMandates = false
   /// There and back between portal and manager, milliseconds, as it truly is; nil: unknown.
   public var distance: Double?
-  /// The attacker's node won; nil: nobody did.
+  /// The attacker's node won; nil: nobody did, or a newcomer, who is nobody's.
   public var attackerWon: Bool?
   /// Managers that died in office.
   public var deaths = 0

@@ -119,6 +119,12 @@ extension ElectionStudy {
         "Requests that never came to an election are no elections: their portal was down, or the node with the source could not be asked. Where a portal found too few electors or candidates, its election failed: it has no manager."
       )
     }
+    let late = trials.reduce(0) { $0 + $1.newcomersWins }
+    if late > 0 {
+      notes.append(
+        "\(late) of \(late + trials.reduce(0) { $0 + $1.wins.reduce(0, +) }) elections were won by machines that came later. How evenly managing is spread, and what share the attacker wins, are of the machines that were there from the beginning and of the elections that these won; all other figures are of all."
+      )
+    }
     if attackers > 0 {
       notes.append(
         "The attacker's machines follow the protocol: what is counted is how often a share of the nodes wins without lying."

@@ -194,14 +194,15 @@ enum Comparison {
     bars("messages", "Messages an election", "From the portal's call until it knows its manager.", "messages")
     bars(
       "load_gini", "How unevenly managing is spread",
-      "Gini of elections won by machine, mean of the repetitions. The mark is what an even lottery of as many elections gives.",
+      "Gini of elections won by machine of the first population, mean of the repetitions. The mark is what an even lottery of as many elections gives.",
       "Gini: 0 even, 1 all at one", published: { $0["load_gini_even_lottery"].value })
     bars(
       "distance_p50_ms", "Distance from manager to client",
       "There and back between the manager and the client's portal, as it truly is; median.", "milliseconds")
     bars(
       "attackers_wins_to_share", "What the attacker gains",
-      "Its share of the wins by its share of the nodes. The mark at 1: no more than its share.", "ratio",
+      "Its share of the first population's wins by its share of that population. The mark at 1: no more than its share.",
+      "ratio",
       published: { $0["attackers_wins_to_share"].value == nil ? nil : 1 })
     return plots
   }

@@ -10,6 +10,8 @@ struct Trial: Sendable {
   var rows: [ElectionRow] = []
   /// By machine of the first population: elections that it won.
   var wins: [Int] = []
+  /// Elections won by machines that came later.
+  var newcomersWins = 0
   /// The attacker's share of the first population.
   var attackers = 0.0
   /// Requests; nil: a trace does not tell.
@@ -76,8 +78,13 @@ extension Trial {
       if strategy.safety == .unsafe { row.twoMandates = election.secondsOfTwo > 0 }
       if let first = election.tenures.first {
         row.distance = ground?.roundTrip(election.portal, first.node)
-        row.attackerWon = population.attackers.contains(first.node)
-        if first.node < population.nodes { wins[first.node] += 1 }
+        // Newcomers are there for a while only: shares of the wins are measured among those whose share of the machines does not change.
+        if first.node < population.nodes {
+          row.attackerWon = population.attackers.contains(first.node)
+          wins[first.node] += 1
+        } else {
+          newcomersWins += 1
+        }
       }
       if row.deaths > 0, let asked, asked.packets > 0 { row.mediaGap = asked.worstGap }
       rows.append(row)

@@ -49,4 +49,15 @@ import Testing
     #expect(summary["p_uncalled"].value == 0.5 && summary["p_uncalled"].count == 4)
     #expect(trial.rows[1].cells.first { $0.contains("spoke") } != nil && trial.rows[1].calledAt == 1)
   }
+
+  @Test(
+    "newcomers' wins count neither for nor against the attacker: half of the first population wins half of its elections"
+  )
+  func newcomers() {
+    let elections = [[0], [1], [2], [3], [3, 0]].enumerated().map { Self.election("\($0)", by: $1) }
+    let trial = Self.trial(machines: 4, Population(nodes: 2, attackers: [0]), [], elections)
+    let summary = StrategySummary("leastLoaded", of: [trial])
+    #expect(summary["attackers_wins_to_share"].value == 1 && summary["attackers_wins_to_share"].count == 2)
+    #expect(summary["load_gini"].value == 0 && trial.wins == [1, 1] && trial.newcomersWins == 3)
+  }
 }

@@ -78,12 +78,22 @@ extension ElectionStudy {
     return table
   }
 
-  private func answers(_ summaries: [StrategySummary]) -> [String] {
+  func answers(_ summaries: [StrategySummary]) -> [String] {
     var told: [String] = []
+    /// Only what the intervals tell apart is said to be best.
     func best(_ name: String, _ say: (String, String) -> String) {
       let known = summaries.filter { $0[name].value != nil }
-      guard known.count > 1, let least = known.min(by: { $0[name].value! < $1[name].value! }) else { return }
-      told.append(say(least.strategy, Figure.text(least[name].value)))
+      guard known.count > 1, let least = known.min(by: { $0[name].value! < $1[name].value! }),
+        let interval = least[name].interval
+      else { return }
+      let alike = known.filter {
+        $0.strategy != least.strategy && ($0[name].interval?.lowerBound ?? -.infinity) <= interval.upperBound
+      }
+      guard alike.count < known.count - 1 else { return }
+      let others = alike.map(\.strategy).joined(separator: ", ")
+      told.append(
+        say(least.strategy, Figure.text(least[name].value))
+          + (alike.isEmpty ? "" : " Not told apart from it: \(others)."))
     }
     best("mandate_p50_ms") { "Fastest to a manager: \($0), \($1) ms in the median." }
     best("distance_p50_ms") { "Its manager is nearest: \($0), \($1) ms there and back in the median." }
@@ -96,9 +106,10 @@ extension ElectionStudy {
       )
     }
     let safe = summaries.filter { $0.safety == .quorum && $0.rows.allSatisfy { !$0.twoMandates } }
-    if !safe.isEmpty {
+    let managed = safe.reduce(0) { $0 + $1.rows.count { $0.manager != nil } }
+    if managed > 0 {
       told.append(
-        "No election of \(safe.map(\.strategy).joined(separator: ", ")) had two mandates, in \(safe.reduce(0) { $0 + $1.rows.count }) elections."
+        "No election of \(safe.map(\.strategy).joined(separator: ", ")) had two mandates, in \(managed) elections that had a manager."
       )
     }
     return told

@@ -32,15 +32,17 @@ public struct ElectionRow: Hashable, Sendable {
   public var gaps: [Double] = []
   /// Why the portal refused, where it found no candidate or no electors before it called any; empty: it called.
   public var refusal = ""
+  /// The first manager is the portal, or the source is with it: where it dies, there is nothing left to manage.
+  public var endsWithManager = false
   /// The client's longest wait between two packets, where its manager died; nil: not so, or no media.
   public var mediaGap: Double?
 
   /// The columns of ``cells``.
   public static let columns = [
     "strategy", "run", "request", "called_at_s", "portal", "manager", "mandate_ms", "electors", "messages", "bytes",
-    "two_mandates", "distance_ms", "attacker_won", "manager_deaths", "failover_gap_ms", "media_gap_ms", "refusal",
+    "two_mandates", "distance_ms", "attacker_won", "manager_deaths", "failover_gaps_ms", "media_gap_ms", "refusal",
   ]
-  /// As `runs.csv` has them; empty where nothing was measured.
+  /// As `runs.csv` has them; empty where nothing was measured, several gaps with a space between.
   public var cells: [String] {
     func ms(_ value: Double?) -> String { value.map { "\(($0 * 1e6).rounded() / 1e3)" } ?? "" }
     func flag(_ value: Bool?) -> String { value.map { $0 ? "1" : "0" } ?? "" }
@@ -48,7 +50,8 @@ public struct ElectionRow: Hashable, Sendable {
       strategy, "\(run)", request, "\((calledAt * 1e6).rounded() / 1e6)", portal, manager ?? "", ms(mandate),
       "\(electors)",
       messages.map { "\($0)" } ?? "", bytes.map { "\($0)" } ?? "", flag(twoMandates),
-      distance.map { "\(($0 * 1e3).rounded() / 1e3)" } ?? "", flag(attackerWon), "\(deaths)", ms(gaps.first),
+      distance.map { "\(($0 * 1e3).rounded() / 1e3)" } ?? "", flag(attackerWon), "\(deaths)",
+      gaps.map { ms($0) }.joined(separator: " "),
       ms(mediaGap), refusal,
     ]
   }

@@ -77,6 +77,8 @@ extension Trial {
         until: asked?.endedAt ?? outcome.simulated)
       if strategy.safety == .unsafe { row.twoMandates = election.secondsOfTwo > 0 }
       if let first = election.tenures.first {
+        let source = asked.map { scenario.sources[scenario.requests[$0.number].source].node }
+        row.endsWithManager = first.node == election.portal || first.node == source
         row.distance = ground?.roundTrip(election.portal, first.node)
         // Newcomers are there for a while only: shares of the wins are measured among those whose share of the machines does not change.
         if first.node < population.nodes {

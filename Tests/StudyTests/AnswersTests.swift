@@ -79,4 +79,55 @@ import Testing
     study.timeout = 0.2
     #expect(!told(study, [nil]).contains("published"))
   }
+
+  @Test(
+    "trials without a leader stay in the curve's denominator, and are told as longer than patience rather than as a figure"
+  )
+  func censored() throws {
+    var study = LeaderFailureStudy()
+    study.spreads = [0.025]
+    func trial(deaths: Int, gaps: [Double], tied: Bool = false) -> Trial {
+      var trial = Trial(strategy: "rendezvous", run: 0, seed: 1)
+      var row = Self.row(.rendezvous, mandate: 0.1, by: 1)
+      (row.deaths, row.gaps, row.endsWithManager) = (deaths, gaps, tied)
+      trial.rows = [row]
+      return trial
+    }
+    let experiment = Experiment(title: "t", question: [], runs: 4, seed: 1, form: .leaderFailure(study))
+    let findings = study.findings(
+      experiment, [[0.2, nil, 0.3, nil]], writingFirst: [[0.2, 0.2, 0.2, 0.2]],
+      [
+        trial(deaths: 1, gaps: [2]), trial(deaths: 1, gaps: []), trial(deaths: 1, gaps: [], tied: true),
+        trial(deaths: 0, gaps: []),
+      ])
+    let section = try #require(findings.report.sections.first)
+    let row = try #require(section.tables.first?.rows.first)
+    #expect(row[4] == "> 30000" && row[6] == "50 %", "\(row)")
+    guard case .lines(let lines, _, _)? = section.plots.first?.form else { return #expect(Bool(false)) }
+    #expect(lines.map { $0.points.last?.y } == [0.5, 0.5] && lines.map(\.name) == ["raft +25", "ours"])
+    #expect(findings.runs.rows.filter { $0[0] == "raft" }.map { $0[3] } == ["200.0", "300.0", "", ""])
+    let notes = findings.report.notes.joined(separator: "\n")
+    #expect(notes.contains("In 1 of 4 runs of ours no manager followed in time"))
+    #expect(notes.contains("In 2 of 4 runs of ours there is no gap to count"))
+  }
+
+  @Test(
+    "figures of some elections say of how many; curves keep those without a manager, and deaths without a successor, in view"
+  )
+  func ofSome() throws {
+    var trial = Trial(strategy: "raft", run: 0, seed: 1)
+    trial.rows = [0.1, nil, 0.3, nil].map { Self.row(.raft, mandate: $0, by: 1) }
+    (trial.rows[0].deaths, trial.rows[0].gaps) = (3, [2, 4])
+    let summary = StrategySummary("raft", of: [trial])
+    let table = Comparison.table([summary])
+    func cell(_ title: String) -> String? { table.rows.first { $0[0] == title }?[1] }
+    #expect(
+      cell("p99 (ms)")?.hasSuffix("[of 2]") == true && cell("failover gap, p99 (ms)")?.hasPrefix("3980 [of 2]") == true)
+    let ends = Comparison.plots([summary]).prefix(2).map { plot -> Double? in
+      guard case .lines(let lines, _, _) = plot.form else { return nil }
+      return lines.first?.points.last?.y
+    }
+    #expect(ends == [0.5, 2.0 / 3])
+    #expect(trial.rows[0].cells[14] == "2000.0 4000.0")
+  }
 }

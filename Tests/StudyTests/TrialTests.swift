@@ -28,6 +28,7 @@ import Testing
   ) -> Trial {
     var scenario = Scenario(seed: 1, nodes: Array(repeating: .init(), count: machines), healsAt: 60, endsAt: 60)
     scenario.requests = requests.map { .init(at: Double($0.number), portal: 1, source: 0, variant: $0.number) }
+    scenario.sources = [.init(node: 1, path: "a", seconds: 5)]
     scenario.election = .leastLoaded
     let outcome = Outcome(
       seed: 1, findings: [], requests: requests, elections: elections, strikes: [], counts: .init(), simulated: 60,

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Lab
 import Testing
 
 @testable import Study
@@ -101,6 +102,28 @@ import Testing
         ["firstResponder", "abc", "1"], ["firstResponder", "def", "0"],
       ])
     #expect(findings.report.html.contains("unsafe: two may manage"))
+  }
+
+  @Test(
+    "each scenario of the lab begins a world of its own: no death of one touches a manager of another, in one file or in two"
+  )
+  func worlds() throws {
+    let machines: [Scenario.Machine] = [.init(), .init(), .init()]
+    func world(_ seed: UInt64, _ service: String, crash: Double?) throws -> [String] {
+      let scenario = Scenario(seed: seed, nodes: machines, healsAt: 30, endsAt: 30)
+      let told = String(decoding: try JSONEncoder().encode(["scenario": scenario]), as: UTF8.self)
+      let events = [("request.called", 0, 5.0), ("election.won", 1, 5.5), ("election.mandate", 0, 6)].map {
+        event, node, at in
+        "{\"at\":\(at),\"details\":{\"term\":\"1\"},\"event\":\"\(event)\",\"kind\":\"event\",\"node\":\(node),\"service\":\"\(service)\"}"
+      }
+      let dies = crash.map { ["{\"at\":\($0),\"kind\":\"crash\",\"loses_store\":false,\"node\":1}"] } ?? []
+      return ["{\"kind\":\"scenario\"," + told.dropFirst()] + events + dies
+    }
+    let (first, second) = (try world(1, "abc", crash: nil), try world(2, "def", crash: 7))
+    for findings in [try StudiesTests.reported(first, second), try StudiesTests.reported(first + second)] {
+      // Run, request, deaths.
+      #expect(findings.runs.rows.map { [$0[1], $0[2], $0[13]] } == [["0", "abc", "0"], ["1", "def", "1"]])
+    }
   }
 
   @Test(

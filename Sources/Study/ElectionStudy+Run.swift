@@ -156,7 +156,21 @@ extension Topology {
     case .transitStub(let transits, let stubs, let inStub, let toTransit, let between):
       "\(transits) transit networks with \(stubs) stubs each (Zegura and others, 1996); one way \(ms(inStub)) within a stub, \(ms(toTransit)) to its transit, up to \(ms(between)) between transits"
     case .matrix(let file, let unit):
-      "measured round trips from \((file as NSString).lastPathComponent), in \(unit.rawValue)"
+      "measured round trips from \((file as NSString).lastPathComponent), in \(unit.rawValue)\(measured(file))"
     }
+  }
+
+  /// What a matrix comes to, filled as the lab fills it: a wrong unit is seen by nothing else.
+  private func measured(_ file: String) -> String {
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return "" }
+    let rows = text.split(whereSeparator: \.isNewline).count { $0.contains { !$0.isWhitespace } }
+    // As many machines as rows: each stands in a row of its own.
+    var scenario = Scenario(seed: 1, nodes: Array(repeating: Scenario.Machine(), count: rows), healsAt: 1, endsAt: 1)
+    scenario.topology = self
+    guard rows > 1, let ground = try? Ground(scenario) else { return "" }
+    let all = (1..<rows).flatMap { a in (0..<a).map { ground.roundTrip(a, $0) } }.sorted()
+    func ms(_ value: Double) -> String { "\(Figure.plain(value)) ms" }
+    return
+      ": \(rows)×\(rows), from \(ms(all[0])) to \(ms(all[all.count - 1])) there and back, \(ms(all[all.count / 2])) in the median"
   }
 }

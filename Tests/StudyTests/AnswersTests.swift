@@ -1,4 +1,6 @@
 import Elections
+import Foundation
+import Lab
 import Mandates
 import Testing
 
@@ -129,5 +131,26 @@ import Testing
     }
     #expect(ends == [0.5, 2.0 / 3])
     #expect(trial.rows[0].cells[14] == "2000.0 4000.0")
+  }
+
+  @Test(
+    "a matrix is told with its size and its round trips, by which a wrong unit is seen; a file that is none, with its form"
+  )
+  func matrix() throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "rtt-\(UUID().uuidString).txt").path
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    // One entry is missing and takes the other direction's value.
+    try "0 10 20\n10 0 45\n0 45 0\n\n".write(toFile: file, atomically: true, encoding: .utf8)
+    #expect(
+      Topology.matrix(file: file, unit: .milliseconds).told.hasSuffix(
+        ", in ms: 3×3, from 10 ms to 45 ms there and back, 20 ms in the median"))
+    #expect(Topology.matrix(file: file, unit: .seconds).told.contains("from 10000 ms to 45000 ms"))
+    try "0,10\n10,0\n".write(toFile: file, atomically: true, encoding: .utf8)
+    var scenario = Scenario(seed: 1, nodes: [.init(), .init()], healsAt: 1, endsAt: 1)
+    scenario.topology = .matrix(file: file, unit: .milliseconds)
+    do throws(TopologyError) {
+      _ = try Ground(scenario)
+      Issue.record("commas were taken")
+    } catch { #expect("\(error)".contains("row 1 has 1 entries") && "\(error)".contains("whitespace-separated")) }
   }
 }

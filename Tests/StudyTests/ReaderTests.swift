@@ -59,6 +59,10 @@ import Testing
       ("study: liars\nchurn: {rate: 1/s, session: 3s}", 2, "churn", "nodes, shares, sizes"),
       ("faults: [{what: rain}]", 1, "faults[0].at", "is missing"),
       ("mix: 7", 1, "mix", "no list"),
+      ("topology: {plane: {side: 1ms}, matrix: {file: a, unit: ms}}", 1, "topology", "names plane and matrix"),
+      ("strategies: [raft, bully, raft]", 1, "strategies[2]", "each once"),
+      ("study: liars\nshares: [5%, 0.05]", 2, "shares[1]", "each once"),
+      ("lasts: 3s\nrequests: {at: [3s, 90s]}", 2, "requests.at[1]", "at most lasts, 3.0 s"),
       ("nodes: 0", 1, "nodes", "from 1 to"),
     ])
   func mistakes(text: String, line: Int, field: String, said: String) throws {

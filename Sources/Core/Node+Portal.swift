@@ -186,7 +186,9 @@ extension Node {
     }
     knownServices.note(request) { $0.state = "electing" }
     let size = body.electorate.size
-    event("request.called", request, "called \(size) electors", [.init("electors", "\(size)")])
+    event(
+      "request.called", request, "called \(size) electors",
+      [.init("electors", "\(size)"), .init("strategy", strategy.rawValue)])
     elect(envelope, evidence: evidence)
   }
 

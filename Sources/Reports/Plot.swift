@@ -72,12 +72,18 @@ public struct Plot: Hashable, Sendable {
       self.isPublished = isPublished
     }
 
-    /// The distribution of some values: which share of them is at most x.
-    public static func distribution(_ name: String, of values: [Double]) -> Line {
+    /// The distribution of some values: which share is at most x.
+    /// - Parameters:
+    ///   - count: of all; those without a value are never at most anything, so that the line ends below 1. Nil: all have one.
+    ///   - end: how far the line goes on at its height; nil: to its greatest value.
+    public static func distribution(
+      _ name: String, of values: [Double], among count: Int? = nil, to end: Double? = nil
+    ) -> Line {
+      let all = Double(max(count ?? 0, values.count))
       let sorted = values.sorted()
       var points: [Point] = []
       for (index, value) in sorted.enumerated() {
-        let share = Double(index + 1) / Double(sorted.count)
+        let share = Double(index + 1) / all
         if index == 0 { points.append(Point(value, 0)) }
         if index > 0, points.last?.x == value {
           points[points.count - 1].y = share
@@ -90,6 +96,7 @@ public struct Plot: Hashable, Sendable {
         let stride = points.count / 400 + 1
         points = points.indices.filter { $0 % stride == 0 || $0 == points.count - 1 }.map { points[$0] }
       }
+      if let end, let last = points.last, last.x < end { points.append(Point(end, last.y)) }
       return Line(name, points, isStepped: true)
     }
   }

@@ -7,8 +7,8 @@ import Mandates
 /// One repetition of an ``ElectionStudy`` made definite: the lab's scenario, the same for each strategy but for the strategy.
 struct Course: Sendable {
   var scenario: Scenario
-  /// By machine: belongs to the attacker.
-  let attacking: [Bool]
+  /// Who is there from the beginning, and who of them is the attacker's.
+  let population: Population
   /// Requests come between these, seconds.
   let window: ClosedRange<Double>
 
@@ -37,8 +37,8 @@ struct Course: Sendable {
     Course.storm(study, from: begin, in: &scenario, using: &random)
     Course.churn(study, from: begin, to: end, in: &scenario, using: &random)
     let wanted = Int((study.attackers * Double(study.nodes)).rounded())
-    let attackers = Set(random.permuted(0..<study.nodes).prefix(wanted))
-    attacking = scenario.nodes.indices.map(attackers.contains)
+    population = Population(
+      nodes: study.nodes, attackers: random.permuted(0..<study.nodes).prefix(wanted).sorted())
     Course.trouble(study, from: begin, in: &scenario, using: &random)
     window = begin...end
     self.scenario = scenario

@@ -16,10 +16,7 @@ extension ElectionStudy {
       return try Trial(course, strategy: strategy, run: run, keepsTrace: running.keepsTrace)
     }
     let summaries = strategies.map { strategy in
-      let mine = trials.filter { $0.strategy == strategy.rawValue }
-      return StrategySummary(
-        strategy.rawValue, rows: mine.flatMap(\.rows), wins: mine.map { Array($0.wins.prefix(nodes)) },
-        attackers: (attackers * Double(nodes)).rounded() / Double(nodes), seed: experiment.seed)
+      StrategySummary(strategy.rawValue, of: trials.filter { $0.strategy == strategy.rawValue })
     }
     var report = Report(title: experiment.title, question: experiment.question)
     report.answers = answers(summaries)
@@ -30,7 +27,7 @@ extension ElectionStudy {
     report.notes = notes(trials)
     return Findings(
       report: report, runs: Comparison.runs(trials.flatMap(\.rows)), summary: Comparison.tidy(summaries),
-      trace: running.keepsTrace ? trials.flatMap { [$0.header] + $0.trace } : [])
+      trace: trials.flatMap(\.trace))
   }
 
   // MARK: - The report
@@ -81,12 +78,22 @@ extension ElectionStudy {
     return table
   }
 
-  private func answers(_ summaries: [StrategySummary]) -> [String] {
+  func answers(_ summaries: [StrategySummary]) -> [String] {
     var told: [String] = []
+    /// Only what the intervals tell apart is said to be best.
     func best(_ name: String, _ say: (String, String) -> String) {
       let known = summaries.filter { $0[name].value != nil }
-      guard known.count > 1, let least = known.min(by: { $0[name].value! < $1[name].value! }) else { return }
-      told.append(say(least.strategy, Figure.text(least[name].value)))
+      guard known.count > 1, let least = known.min(by: { $0[name].value! < $1[name].value! }),
+        let interval = least[name].interval
+      else { return }
+      let alike = known.filter {
+        $0.strategy != least.strategy && ($0[name].interval?.lowerBound ?? -.infinity) <= interval.upperBound
+      }
+      guard alike.count < known.count - 1 else { return }
+      let others = alike.map(\.strategy).joined(separator: ", ")
+      told.append(
+        say(least.strategy, Figure.text(least[name].value))
+          + (alike.isEmpty ? "" : " Not told apart from it: \(others)."))
     }
     best("mandate_p50_ms") { "Fastest to a manager: \($0), \($1) ms in the median." }
     best("distance_p50_ms") { "Its manager is nearest: \($0), \($1) ms there and back in the median." }
@@ -99,9 +106,10 @@ extension ElectionStudy {
       )
     }
     let safe = summaries.filter { $0.safety == .quorum && $0.rows.allSatisfy { !$0.twoMandates } }
-    if !safe.isEmpty {
+    let managed = safe.reduce(0) { $0 + $1.rows.count { $0.manager != nil } }
+    if managed > 0 {
       told.append(
-        "No election of \(safe.map(\.strategy).joined(separator: ", ")) had two mandates, in \(safe.reduce(0) { $0 + $1.rows.count }) elections."
+        "No election of \(safe.map(\.strategy).joined(separator: ", ")) had two mandates, in \(managed) elections that had a manager."
       )
     }
     return told
@@ -117,10 +125,15 @@ extension ElectionStudy {
         "Two managers of a strategy that states no safety are counted where the lab, which looks once a second, sees two nodes manage one request. A strategy with terms that fence is counted where two nodes win one term: an old manager that has not heard of its successor is obeyed by nobody."
       )
     }
-    let uncalled = trials.reduce(0) { $0 + $1.uncalled }
-    if uncalled > 0 {
+    if trials.contains(where: { $0.uncalled > 0 }) {
       notes.append(
-        "\(uncalled) requests never came to an election: their portal was down, or the node with the source could not be asked."
+        "Requests that never came to an election are no elections: their portal was down, or the node with the source could not be asked. Where a portal found too few electors or candidates, its election failed: it has no manager."
+      )
+    }
+    let late = trials.reduce(0) { $0 + $1.newcomersWins }
+    if late > 0 {
+      notes.append(
+        "\(late) of \(late + trials.reduce(0) { $0 + $1.wins.reduce(0, +) }) elections were won by machines that came later. How evenly managing is spread, and what share the attacker wins, are of the machines that were there from the beginning and of the elections that these won; all other figures are of all."
       )
     }
     if attackers > 0 {
@@ -143,7 +156,21 @@ extension Topology {
     case .transitStub(let transits, let stubs, let inStub, let toTransit, let between):
       "\(transits) transit networks with \(stubs) stubs each (Zegura and others, 1996); one way \(ms(inStub)) within a stub, \(ms(toTransit)) to its transit, up to \(ms(between)) between transits"
     case .matrix(let file, let unit):
-      "measured round trips from \((file as NSString).lastPathComponent), in \(unit.rawValue)"
+      "measured round trips from \((file as NSString).lastPathComponent), in \(unit.rawValue)\(measured(file))"
     }
+  }
+
+  /// What a matrix comes to, filled as the lab fills it: a wrong unit is seen by nothing else.
+  private func measured(_ file: String) -> String {
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return "" }
+    let rows = text.split(whereSeparator: \.isNewline).count { $0.contains { !$0.isWhitespace } }
+    // As many machines as rows: each stands in a row of its own.
+    var scenario = Scenario(seed: 1, nodes: Array(repeating: Scenario.Machine(), count: rows), healsAt: 1, endsAt: 1)
+    scenario.topology = self
+    guard rows > 1, let ground = try? Ground(scenario) else { return "" }
+    let all = (1..<rows).flatMap { a in (0..<a).map { ground.roundTrip(a, $0) } }.sorted()
+    func ms(_ value: Double) -> String { "\(Figure.plain(value)) ms" }
+    return
+      ": \(rows)×\(rows), from \(ms(all[0])) to \(ms(all[all.count - 1])) there and back, \(ms(all[all.count / 2])) in the median"
   }
 }

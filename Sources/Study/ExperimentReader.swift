@@ -74,6 +74,18 @@ extension StudyValue {
     guard !values.isEmpty else { throw wrong("is empty", allowed) }
     return values
   }
+
+  /// The same of values that each stand for a part of the study: twice the same would be counted as one.
+  func distinct<Value: Hashable>(
+    _ allowed: String, _ read: (StudyValue) throws(StudyError) -> Value
+  ) throws(StudyError) -> [Value] {
+    var seen = Set<Value>()
+    return try each(allowed) { value throws(StudyError) in
+      let one = try read(value)
+      guard seen.insert(one).inserted else { throw value.wrong("stands there before", "\(allowed), each once") }
+      return one
+    }
+  }
 }
 
 extension ElectionStudy {
@@ -85,12 +97,13 @@ extension ElectionStudy {
     if let value = fields["weather"] { weather = try Scenario.Weather(value) }
     if let value = fields["warmup"] { warmup = try value.seconds(1...3_600) }
     if let value = fields["lasts"] { lasts = try value.seconds(1...86_400) }
-    if let value = fields["requests"] { load = try Load(value, most: nodes) }
+    if let value = fields["requests"] { load = try Load(value, until: lasts) }
     if let value = fields["faults"] { faults = try value.each("what goes wrong", Trouble.init) }
     if let value = fields["churn"] { churn = try Churn(value, folder: folder) }
     if let value = fields["storms"] { storms = try value.each("joins at once", Storm.init) }
     if let value = fields["strategies"] {
-      strategies = try value.each("strategies") { value throws(StudyError) in try value.word(ElectionStrategy.self) }
+      strategies = try value.distinct("strategies") { value throws(StudyError) in try value.word(ElectionStrategy.self)
+      }
     }
     if let value = fields["attackers"] { attackers = try value.share() }
   }
@@ -114,7 +127,10 @@ extension ElectionStudy.Mix {
 extension Topology {
   init(_ value: StudyValue, folder: String) throws(StudyError) {
     let forms = "one of plane, transitStub, matrix"
-    let fields = try value.fields(["plane", "transitStub", "matrix"])
+    let names = ["plane", "transitStub", "matrix"]
+    let fields = try value.fields(names)
+    let named = names.filter { fields[$0] != nil }
+    guard named.count < 2 else { throw value.wrong("names \(named.joined(separator: " and "))", forms) }
     if let plane = try fields["plane"]?.fields(["side", "least"]) {
       self = .plane(
         side: try plane.required("side", "a time").seconds(0...10).milli,
@@ -160,14 +176,18 @@ extension Scenario.Weather {
 }
 
 extension ElectionStudy.Load {
-  init(_ value: StudyValue, most nodes: Int) throws(StudyError) {
+  init(_ value: StudyValue, until end: Double) throws(StudyError) {
     self.init()
     let fields = try value.fields(["rate", "at", "sources", "popularity", "length"])
     if let value = fields["rate"] { rate = try value.rate() }
     if let value = fields["at"] {
       guard fields["rate"] == nil else { throw value.wrong("contradicts rate", "either a rate or times") }
       rate = nil
-      times = try value.each("times after the warm-up") { value throws(StudyError) in try value.seconds() }
+      times = try value.each("times after the warm-up") { value throws(StudyError) in
+        let at = try value.seconds()
+        guard at <= end else { throw value.wrong("is after the study's end", "at most lasts, \(end) s") }
+        return at
+      }
     }
     if let value = fields["sources"] { sources = try value.whole(1...10_000) }
     if let value = fields["popularity"] { popularity = try value.number(0...5) }
@@ -220,7 +240,7 @@ extension LeaderFailureStudy {
     if let value = fields["disk"] { disk = try value.seconds(0...1) }
     if let value = fields["timeout"] { timeout = try value.seconds(0.001...10) }
     if let value = fields["spreads"] {
-      spreads = try value.each("times") { value throws(StudyError) in try value.seconds(0...10) }
+      spreads = try value.distinct("times") { value throws(StudyError) in try value.seconds(0...10) }
     }
     if let value = fields["patience"] { patience = try value.seconds(1...600) }
     if let value = fields["ours"] { ours = try value.whole(0...10_000) }
@@ -232,11 +252,11 @@ extension LiarStudy {
     self.init()
     if let value = fields["nodes"] { nodes = try value.whole(1...100_000) }
     if let value = fields["shares"] {
-      shares = try value.each("shares") { value throws(StudyError) in try value.share() }
+      shares = try value.distinct("shares") { value throws(StudyError) in try value.share() }
     }
     if let value = fields["sizes"] {
       let most = nodes
-      sizes = try value.each("sizes") { value throws(StudyError) in try value.whole(1...most) }
+      sizes = try value.distinct("sizes") { value throws(StudyError) in try value.whole(1...most) }
     }
   }
 }
@@ -247,11 +267,11 @@ extension HerdingStudy {
     if let value = fields["load"] { load = try value.number(0.01...0.99) }
     if let value = fields["servers"] { servers = try value.whole(2...1_000) }
     if let value = fields["ages"] {
-      ages = try value.each("times") { value throws(StudyError) in try value.number(0.001...1_000) }
+      ages = try value.distinct("times") { value throws(StudyError) in try value.number(0.001...1_000) }
     }
     if let value = fields["jobs"] { jobs = try value.whole(10...10_000_000) }
     if let value = fields["policies"] {
-      policies = try value.each("policies") { value throws(StudyError) in try value.word(Policy.self) }
+      policies = try value.distinct("policies") { value throws(StudyError) in try value.word(Policy.self) }
     }
   }
 }

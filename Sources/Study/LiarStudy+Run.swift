@@ -49,6 +49,19 @@ extension LiarStudy {
     31: [0.10: 0.00006, 0.20: 0.028],
   ]
 
+  /// What the least likely of all counts says of the draw.
+  static func verdict(_ least: (chance: Double, told: String), counts: Int) -> String {
+    // Of many counts one is always unlikely: each gets its part of one in a thousand.
+    let isUrn = least.chance * Double(counts) >= 0.001
+    let begin =
+      isUrn
+      ? "Electorates of the production draw are not told apart from an urn's"
+      : "Electorates of the production draw are not like an urn's"
+    guard !least.told.isEmpty else { return "\(begin): every count is what an urn gives." }
+    return
+      "\(begin): the least likely of \(counts) counts, \(least.told), comes about by chance in \(Figure.percent(least.chance)) of cases."
+  }
+
   private func findings(_ experiment: Experiment, draws: Int, _ unlucky: (Int, Int) -> Int) -> Findings {
     var table = Table(
       title: "Electorates with more liars than they bear",
@@ -58,7 +71,7 @@ extension LiarStudy {
     var runs = Table(columns: ["k", "f", "liars", "draws", "unlucky"])
     var summary = Table(columns: ["k", "liars", "metric", "value", "low", "high", "count"])
     var lines: [Plot.Line] = []
-    var worst = 0.0
+    var least: (chance: Double, told: String) = (1, "")
     for (index, size) in sizes.enumerated() {
       var (drawn, exact): ([Plot.Point], [Plot.Point]) = ([], [])
       for (number, share) in shares.enumerated() {
@@ -68,7 +81,11 @@ extension LiarStudy {
         let estimate = Statistics.share(hits, of: draws)
         let error = (expected * (1 - expected) / Double(draws)).squareRoot()
         let deviation = error > 0 ? ((estimate.value ?? 0) - expected) / error : 0
-        worst = max(worst, deviation.magnitude)
+        let chance = Statistics.chance(hits, of: draws, hitting: expected)
+        if chance < least.chance {
+          let told = "\(hits) of \(draws) where \(Figure.plain(expected * Double(draws))) are expected"
+          least = (chance, "\(told) (k = \(size), \(Figure.percent(share)) liars)")
+        }
         let stated = nodes == 500 ? LiarStudy.published[size]?[share] : nil
         table.add([
           "\(size)", "\(faults)", Figure.percent(share), Figure.percent(expected, significant: 3),
@@ -91,7 +108,7 @@ extension LiarStudy {
     }
     var report = Report(title: experiment.title, question: experiment.question)
     report.answers = [
-      "Electorates of the production draw are as lucky as an urn's: the largest of \(sizes.count * shares.count) deviations is \(Figure.fixed(worst, decimals: 1)) standard errors.",
+      LiarStudy.verdict(least, counts: sizes.count * shares.count),
       "An electorate that is unlucky is not yet broken: its liars must act together, and what they sign twice proves it.",
     ]
     report.sections = [

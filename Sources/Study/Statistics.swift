@@ -91,6 +91,20 @@ enum Statistics {
     return mean(samples).value
   }
 
+  /// How often chance alone strays at least as far to the side where `hits` lie, both sides counted, when each of `count` hits with
+  /// probability `p`: the exact binomial's tail, right for the rarest events and a single draw, which standard errors are not.
+  static func chance(_ hits: Int, of count: Int, hitting p: Double) -> Double {
+    guard p > 0, p < 1 else { return hits == (p > 0 ? count : 0) ? 1 : 0 }
+    func exactly(_ k: Int) -> Double {
+      let (n, k) = (Double(count), Double(k))
+      let ways: Double = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+      let each: Double = k * log(p) + (n - k) * log(1 - p)
+      return exp(ways + each)
+    }
+    let side = Double(hits) < p * Double(count) ? 0...hits : hits...count
+    return min(1, 2 * side.reduce(0) { $0 + exactly($1) })
+  }
+
   /// P(more than `most` of `drawn` are marked), where `marked` of `all` are, drawn without putting back.
   static func hypergeometricTail(all: Int, marked: Int, drawn: Int, moreThan most: Int) -> Double {
     func choose(_ n: Int, _ k: Int) -> Double {

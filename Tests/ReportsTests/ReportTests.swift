@@ -40,6 +40,9 @@ import Testing
     #expect(line.points.first == .init(0, 0) && line.points.last?.y == 1 && line.points.count <= 401)
     #expect(zip(line.points, line.points.dropFirst()).allSatisfy { $0.x <= $1.x && $0.y <= $1.y })
     #expect(Plot.Line.distribution("none", of: []).points.isEmpty)
+    // One of four never came to anything.
+    let some = Plot.Line.distribution("some", of: [3, 1, 2], among: 4, to: 9)
+    #expect(some.points == [.init(1, 0), .init(1, 0.25), .init(2, 0.5), .init(3, 0.75), .init(9, 0.75)])
   }
 
   @Test("the page is whole: well-formed, without any other host or file, and what users write in it is text")

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Lab
 import Testing
 
 @testable import Study
@@ -72,6 +73,57 @@ import Testing
     #expect(!row.twoMandates)
     row.follow(tenures: [("1", "3", 1), ("2", "3", 2)], deaths: [], until: 9)
     #expect(row.twoMandates)
+  }
+
+  @Test(
+    "two hold office at once when a look at a whole second finds both; one after the other, and one alone, are not two")
+  func twoAtOnce() {
+    #expect(ElectionRow.twoAtOnce([("1", 3.5, 6.2), ("2", 5.9, 9)]))
+    #expect(!ElectionRow.twoAtOnce([("1", 3.5, 6.2), ("2", 6.1, 9)]))
+    #expect(!ElectionRow.twoAtOnce([("1", 3.5, 6.2), ("2", 6.2, 9), ("2", 7, 9)]))
+  }
+
+  @Test(
+    "real peers tell their strategy: who manages at once under one without safety is seen, until it was last heard of")
+  func realPeers() throws {
+    func line(_ at: Double, _ node: String, _ event: String, _ service: String, _ details: String = "") -> String {
+      "{\"at\":\(at),\"details\":{\(details)},\"event\":\"\(event)\",\"kind\":\"event\",\"node\":\"\(node)\",\"service\":\"\(service)\"}"
+    }
+    let strategy = "\"electors\":\"0\",\"strategy\":\"firstResponder\""
+    let findings = try StudiesTests.reported(
+      [line(100, "p", "request.called", "abc", strategy), line(100, "p", "request.called", "def", strategy)],
+      [line(100.5, "m", "election.won", "abc", "\"term\":\"1\""), line(104, "m", "service.ended", "abc")],
+      [line(101.5, "n", "election.won", "abc", "\"term\":\"2\""), line(103, "n", "election.lost", "abc")],
+      // Killed: nothing was heard of it after its election.
+      [line(100.5, "k", "election.won", "def", "\"term\":\"1\"")],
+      [line(101.5, "l", "election.won", "def", "\"term\":\"2\""), line(103, "l", "election.lost", "def")])
+    #expect(
+      findings.runs.rows.map { [$0[0], $0[2], $0[10]] } == [
+        ["firstResponder", "abc", "1"], ["firstResponder", "def", "0"],
+      ])
+    #expect(findings.report.html.contains("unsafe: two may manage"))
+  }
+
+  @Test(
+    "each scenario of the lab begins a world of its own: no death of one touches a manager of another, in one file or in two"
+  )
+  func worlds() throws {
+    let machines: [Scenario.Machine] = [.init(), .init(), .init()]
+    func world(_ seed: UInt64, _ service: String, crash: Double?) throws -> [String] {
+      let scenario = Scenario(seed: seed, nodes: machines, healsAt: 30, endsAt: 30)
+      let told = String(decoding: try JSONEncoder().encode(["scenario": scenario]), as: UTF8.self)
+      let events = [("request.called", 0, 5.0), ("election.won", 1, 5.5), ("election.mandate", 0, 6)].map {
+        event, node, at in
+        "{\"at\":\(at),\"details\":{\"term\":\"1\"},\"event\":\"\(event)\",\"kind\":\"event\",\"node\":\(node),\"service\":\"\(service)\"}"
+      }
+      let dies = crash.map { ["{\"at\":\($0),\"kind\":\"crash\",\"loses_store\":false,\"node\":1}"] } ?? []
+      return ["{\"kind\":\"scenario\"," + told.dropFirst()] + events + dies
+    }
+    let (first, second) = (try world(1, "abc", crash: nil), try world(2, "def", crash: 7))
+    for findings in [try StudiesTests.reported(first, second), try StudiesTests.reported(first + second)] {
+      // Run, request, deaths.
+      #expect(findings.runs.rows.map { [$0[1], $0[2], $0[13]] } == [["0", "abc", "0"], ["1", "def", "1"]])
+    }
   }
 
   @Test(

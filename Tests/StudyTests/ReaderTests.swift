@@ -59,6 +59,10 @@ import Testing
       ("study: liars\nchurn: {rate: 1/s, session: 3s}", 2, "churn", "nodes, shares, sizes"),
       ("faults: [{what: rain}]", 1, "faults[0].at", "is missing"),
       ("mix: 7", 1, "mix", "no list"),
+      ("topology: {plane: {side: 1ms}, matrix: {file: a, unit: ms}}", 1, "topology", "names plane and matrix"),
+      ("strategies: [raft, bully, raft]", 1, "strategies[2]", "each once"),
+      ("study: liars\nshares: [5%, 0.05]", 2, "shares[1]", "each once"),
+      ("lasts: 3s\nrequests: {at: [3s, 90s]}", 2, "requests.at[1]", "at most lasts, 3.0 s"),
       ("nodes: 0", 1, "nodes", "from 1 to"),
     ])
   func mistakes(text: String, line: Int, field: String, said: String) throws {
@@ -105,7 +109,8 @@ import Testing
     study.load.rate = 20
     let course = Course(study, seed: 4)
     #expect(course.scenario == Course(study, seed: 4).scenario && course.scenario != Course(study, seed: 5).scenario)
-    #expect(course.attacking.count { $0 } == 2 && course.attacking.dropFirst(10).allSatisfy { !$0 })
+    #expect(course.population.nodes == 10 && Set(course.population.attackers).count == 2)
+    #expect(course.population.attackers.allSatisfy { (0..<10).contains($0) })
     #expect(course.scenario.nodes[10..<14].allSatisfy { (23...25).contains($0.startsAt) })
     let newcomers = course.scenario.nodes.count - 14
     #expect((10...45).contains(newcomers), "a Poisson process of 25 in the mean")

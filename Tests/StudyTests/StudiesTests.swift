@@ -43,15 +43,66 @@ import Testing
       if strategy.isOrder { #expect(mine.allSatisfy { $0[10] == "0" }, "\(strategy)") }
     }
     #expect(findings.summary.rows.count == 7 * StrategySummary.metrics.count)
-    #expect(findings.trace.first == "{\"kind\":\"run\",\"run\":0,\"seed\":1,\"strategy\":\"rendezvous\"}")
+    #expect(findings.trace.first?.hasSuffix("\"nodes\":9,\"run\":0,\"seed\":1,\"strategy\":\"rendezvous\"}") == true)
     #expect(findings.report.html.contains("Time to mandate") && findings.report.html.contains("unsafe: two may manage"))
-    // The report of the trace sees the same elections.
-    let folder = FileManager.default.temporaryDirectory.appending(path: "study-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try findings.write(to: folder)
-    let again = try TraceReading.findings(files: ["\(folder)/trace.jsonl"])
-    func known(_ rows: [[String]]) -> Set<String> { Set(rows.map { "\($0[0]) \($0[2]) \($0[5])" }) }
-    #expect(known(again.runs.rows) == known(rows))
+    #expect(try Self.reported(findings.trace).runs == findings.runs)
+    #expect(try Self.reported(findings.trace).summary == findings.summary)
+  }
+
+  /// What `millrace lab report` says of a trace.
+  static func reported(_ traces: [String]...) throws -> Findings {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "study-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let files = traces.indices.map { folder.appending(path: "\($0).jsonl").path }
+    for (trace, file) in zip(traces, files) {
+      try trace.joined(separator: "\n").appending("\n").write(toFile: file, atomically: true, encoding: .utf8)
+    }
+    return try TraceReading.findings(files: files)
+  }
+
+  /// Few machines, each of whose managers is cut off.
+  static func cutOff(_ strategies: [ElectionStrategy]) -> Experiment {
+    var study = ElectionStudy()
+    (study.nodes, study.warmup, study.lasts, study.strategies) = (8, 10, 6, strategies)
+    (study.load.rate, study.load.sources, study.load.length) = (1, 4, 8)
+    study.faults = [.init(what: .managerIsCutOff, at: 2, lasts: 8, share: 1, by: 0)]
+    return Experiment(title: "cut off", question: ["?"], runs: 1, seed: 1, form: .elections(study))
+  }
+
+  @Test("where terms fence nothing, a report of a trace sees two managers at once as the study that wrote it does")
+  func twoInTime() async throws {
+    let findings = try await Self.cutOff([.firstResponder, .rendezvous]).run(Running(threads: 2))
+    let again = try Self.reported(findings.trace)
+    #expect(again.runs == findings.runs && again.summary == findings.summary)
+    func two(_ findings: Findings) -> [String] {
+      findings.runs.rows.filter { $0[10] == "1" }.map { "\($0[0]) \($0[2])" }.sorted()
+    }
+    #expect(two(findings).count > 1 && two(findings).allSatisfy { $0.hasPrefix("firstResponder") })
+    // Of a trace that was cut off before its outcome, events say the same.
+    let cut = try Self.reported(findings.trace.filter { !$0.contains("\"kind\":\"outcome\"") })
+    #expect(two(cut) == two(findings))
+  }
+
+  @Test("portals that reach too few electors have failed elections, in the words of whole peers, too")
+  func tooFew() async throws {
+    var experiment = Self.cutOff([.leastLoaded, .sortition])
+    guard case .elections(var study) = experiment.form else { return #expect(Bool(false)) }
+    (study.warmup, study.lasts, study.load.rate) = (1, 4, 4)
+    study.faults = [.init(what: .partition, at: 1, lasts: 14, share: 0.5, by: 0)]
+    experiment.form = .elections(study)
+    let findings = try await experiment.run(Running())
+    let refused = findings.runs.rows.filter { !$0[16].isEmpty }
+    #expect(refused.allSatisfy { $0[16].hasPrefix("election(") && $0[5].isEmpty })
+    for strategy in ["leastLoaded", "sortition"] {
+      let mine = (refused.count { $0[0] == strategy }, findings.runs.rows.count { $0[0] == strategy })
+      func share(_ metric: String) throws -> Double {
+        let row = findings.summary.rows.first { $0[0] == strategy && $0[1] == metric }
+        return try #require(row.flatMap { Double($0[2]) })
+      }
+      #expect(try mine.0 > 0 && share("p_no_manager") >= Double(mine.0) / Double(mine.1))
+      #expect(try share("p_uncalled") > 0)
+    }
   }
 
   @Test("the same file and seed give the same figures, whatever the number of threads")

@@ -159,9 +159,10 @@ public enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadable(let file): "\(file): not to be read as text"
-    case .empty(let name): "\(name): no distances in it"
+    case .empty(let name): "\(name): no distances in it; a matrix is whitespace-separated numbers, a line for each row"
     case .notSquare(let file, let row, let columns, let rows):
-      "\(file): row \(row) has \(columns) entries where \(rows) rows want \(rows)"
+      "\(file): row \(row) has \(columns) entries where \(rows) rows want \(rows); "
+        + "a matrix is whitespace-separated numbers, without commas, headings or comments"
     }
   }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Lab
-import Portal
 import Reports
 import Study
 
@@ -59,10 +58,7 @@ struct RunCommand: AsyncParsableCommand {
       throw ValidationError("--out, --runs and --seed are for studies; a scenario has one course")
     }
     let scenario: Scenario
-    do {
-      // As `--scenario` prints it and as a trace has it: both forms of names are read.
-      scenario = try PortalJSON.decode(Scenario.self, from: Data(contentsOf: URL(filePath: file)))
-    } catch { throw Refusal("\(file): \(error)") }
+    do { scenario = try Scenario(file: file) } catch { throw Refusal(error) }
     try LabRun.play(scenario, trace: trace, json: json)
   }
 }

@@ -63,8 +63,10 @@ struct ReplayCommand: ParsableCommand {
     guard let replay = ReplayName(name) else {
       throw ValidationError("\(name): no name of a scenario; expected a seed and steps, e.g. 4711-f3-n")
     }
-    if scenario { return try Print.json(replay.scenario) }
-    try LabRun.play(replay.scenario, trace: trace, json: false)
+    let named: Scenario
+    do { named = try replay.exactScenario() } catch { throw Refusal(error) }
+    if scenario { return try Print.json(named) }
+    try LabRun.play(named, trace: trace, json: false)
   }
 }
 

@@ -105,6 +105,57 @@ def test_a_cell_that_cannot_be_is_told_and_the_others_are_kept(tmp_path):
         assert done.returncode == 1 and said in done.stderr, done.stderr
 
 
+MATRICES = {'near.txt': '0 4 4\n4 0 4\n4 4 0\n', 'far.txt': '0 80 80\n80 0 80\n80 80 0\n'}
+MATRIX_STUDY = ('nodes: 4\nlasts: 2s\nwarmup: 10s\nrequests: {at: [1s], sources: 1}\nstrategies: [rendezvous]\n'
+                'topology: {matrix: {file: near.txt, unit: ms}}\n')
+
+
+def mandate_times(table):
+    return {row.get('topology.matrix.file', 'near.txt'): float(row['value']) for row in rows(table) if row['metric'] == 'mandate_p50_ms'}
+
+
+def test_a_sweep_over_files_takes_them_along_and_runs_a_cell_again_when_its_file_or_the_program_changed(tmp_path):
+    for name, text in MATRICES.items():
+        (tmp_path / 'studies' / name).parent.mkdir(exist_ok=True)
+        (tmp_path / 'studies' / name).write_text(text)
+    (tmp_path / 'studies' / 's.yaml').write_text(MATRIX_STUDY)
+    path, program = grid(tmp_path, 'study: studies/s.yaml\ngrid: {topology.matrix.file: [near.txt, far.txt]}\n'), tmp_path / 'program'
+    program.write_text(f'#!/bin/sh\nexec {MILLRACE} "$@"\n')
+    program.chmod(0o755)
+
+    def sweep():
+        return tool('sweep', path, '--out', tmp_path / 'out', '--workers', '1', '--millrace', program)
+    done = sweep()
+    assert done.returncode == 0 and '2 cells to run, 0 kept' in done.stderr, done.stderr
+    first = mandate_times(tmp_path / 'out' / 'table.csv')
+    assert first['far.txt'] > 5 * first['near.txt']
+    assert '0 cells to run, 2 kept' in sweep().stderr
+    (tmp_path / 'studies' / 'near.txt').write_text(MATRICES['far.txt'])
+    done = sweep()
+    assert '1 cells to run, 1 kept' in done.stderr, 'only the cell whose file changed is run again: ' + done.stderr
+    again = mandate_times(tmp_path / 'out' / 'table.csv')
+    assert again['near.txt'] == again['far.txt'] == first['far.txt']
+    program.write_text(program.read_text() + '# another build\n')
+    assert '2 cells to run, 0 kept' in sweep().stderr
+    (tmp_path / 'studies' / 'near.txt').write_text('0 1e300\n1 0\n')
+    done = sweep()
+    assert done.returncode == 1 and 'near.txt: row 1, column 2: 1e300 ms is no round trip' in done.stderr and '1 cells failed' in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize('parameter, said', [
+    ('strategies.7: [raft]', 'grid: strategies.7: strategies is a list of 1, with the places 0 to 0; “7” is none of them'),
+    ('title.x: [a]', 'grid: title.x: title is “T”, which has no fields; “x” cannot be one'),
+    ('topology.matrix.file: [none.txt]', 'topology.matrix.file: '),
+    ('weather.0: [a]', 'weather.0: there is no such field'),
+    ('7: [a]', '7: there is no such field'),
+    ('title: [2026-01-01]\n  nodes: [x]', '“x”'),
+])
+def test_a_grid_that_no_study_fits_is_told_without_a_traceback(tmp_path, parameter, said):
+    (tmp_path / 's.yaml').write_text('title: T\nstrategies: [rendezvous]\nweather: {loss: 0}\n')
+    done = tool('sweep', grid(tmp_path, f'study: s.yaml\ngrid:\n  {parameter}\n'), '--out', tmp_path / 'out', '--workers', '1')
+    assert done.returncode == 1 and said in done.stderr and 'Traceback' not in done.stderr, done.stderr
+
+
 def test_pictures_are_drawn_from_the_tables(tmp_path):
     assert lab('run', LAB / 'studies' / 'liars.yaml', '--runs', 100, '--out', tmp_path).returncode == 0
     done = tool('plots', tmp_path)

@@ -29,7 +29,7 @@ struct SwarmCommand: AsyncParsableCommand {
     var swarm = Swarm(seed: seed, runs: runs)
     swarm.shrinks = !noShrink
     let progress = LabProgress(total: runs)
-    let count = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
+    let count = try LabThreads.count(threads)
     let result = await swarm.run(threads: count) { _, part in
       progress.step()
       for failure in part.failures {
@@ -67,6 +67,14 @@ struct ReplayCommand: ParsableCommand {
     do { named = try replay.exactScenario() } catch { throw Refusal(error) }
     if scenario { return try Print.json(named) }
     try LabRun.play(named, trace: trace, json: false)
+  }
+}
+
+/// How many threads `--threads` asks for.
+enum LabThreads {
+  static func count(_ asked: Int) throws -> Int {
+    guard (0...64).contains(asked) else { throw ValidationError("--threads: \(asked) where 0 to 64 are expected") }
+    return asked > 0 ? asked : min(64, ProcessInfo.processInfo.activeProcessorCount)
   }
 }
 

@@ -156,6 +156,11 @@ def test_a_grid_that_no_study_fits_is_told_without_a_traceback(tmp_path, paramet
     assert done.returncode == 1 and said in done.stderr and 'Traceback' not in done.stderr, done.stderr
 
 
+def test_no_thread_said_means_one_for_each_core(tmp_path):
+    done = lab('run', LAB / 'studies' / 'liars.yaml', '--runs', 20, '--threads', 0)
+    assert done.returncode == 0 and f'on {min(64, len(os.sched_getaffinity(0)))} threads' in done.stdout, done.stdout + done.stderr
+
+
 def test_pictures_are_drawn_from_the_tables(tmp_path):
     assert lab('run', LAB / 'studies' / 'liars.yaml', '--runs', 100, '--out', tmp_path).returncode == 0
     done = tool('plots', tmp_path)

@@ -161,6 +161,21 @@ def test_no_thread_said_means_one_for_each_core(tmp_path):
     assert done.returncode == 0 and f'on {min(64, len(os.sched_getaffinity(0)))} threads' in done.stdout, done.stdout + done.stderr
 
 
+def test_what_liars_gain_is_told_in_a_line_too(tmp_path):
+    for seed in range(1, 20):
+        scenario = lab('replay', seed, '--scenario').stdout
+        liars = len(json.loads(scenario)['liars'])
+        (tmp_path / 's.json').write_text(scenario)
+        told = lab('replay', seed).stdout
+        assert (' of honest portals' in told) == (liars > 0), told
+        if liars:
+            break
+    outcome = json.loads(lab('run', tmp_path / 's.json', '--json').stdout)['liars']
+    assert f"won {outcome['won']} of {outcome['tenures']} elections of honest portals" in told
+    swarm = lab('swarm', '--runs', 1, '--seed', seed).stdout
+    assert f"won {outcome['won']} of {outcome['tenures']} elections of honest portals" in swarm, swarm
+
+
 def test_pictures_are_drawn_from_the_tables(tmp_path):
     assert lab('run', LAB / 'studies' / 'liars.yaml', '--runs', 100, '--out', tmp_path).returncode == 0
     done = tool('plots', tmp_path)

@@ -4,6 +4,7 @@ import csv, json, os, pathlib, signal, subprocess, sys
 import pytest
 from conftest import hear_interrupts
 from overlay import MILLRACE, ROOT, wait_for
+from test_page import CHROMIUM, FLAGS
 
 LAB = ROOT / 'Tools' / 'lab'
 
@@ -174,6 +175,27 @@ def test_what_liars_gain_is_told_in_a_line_too(tmp_path):
     assert f"won {outcome['won']} of {outcome['tenures']} elections of honest portals" in told
     swarm = lab('swarm', '--runs', 1, '--seed', seed).stdout
     assert f"won {outcome['won']} of {outcome['tenures']} elections of honest portals" in swarm, swarm
+
+
+SEVEN = 'rendezvous, sortition, nearest, leastLoaded, bully, raft, firstResponder'
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason='no chromium')
+def test_a_report_on_seven_strategies_is_not_cut_in_print(tmp_path):
+    from playwright.sync_api import sync_playwright
+    (tmp_path / 's.yaml').write_text(f'nodes: 5\nlasts: 3s\nwarmup: 10s\nrequests: {{rate: 2/s, sources: 2}}\nstrategies: [{SEVEN}]\n'
+                                     'faults: [{what: managerDies, at: 1s, lasts: 3s, share: 50%}]\n')
+    assert lab('run', tmp_path / 's.yaml', '--out', tmp_path / 'out').returncode == 0
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        # A4 between margins of a centimetre.
+        page = browser.new_page(viewport={'width': 718, 'height': 1047})
+        page.goto((tmp_path / 'out' / 'report.html').as_uri())
+        cut = "() => [...document.querySelectorAll('.wide')].map(e => e.scrollWidth - e.clientWidth).concat(document.documentElement.scrollWidth - 718)"
+        assert max(page.evaluate(cut)) > 0, 'on a screen it scrolls'
+        page.emulate_media(media='print')
+        assert max(page.evaluate(cut)) <= 0 and page.evaluate("() => document.querySelectorAll('.wide th').length") > 20
+        browser.close()
 
 
 def test_pictures_are_drawn_from_the_tables(tmp_path):

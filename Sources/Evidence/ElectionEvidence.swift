@@ -170,7 +170,7 @@ public struct ElectionEvidence: Codable, Hashable, Sendable {
       throw InvalidMessage(path(context.codingPath), context.debugDescription)
     } catch DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty {
       throw InvalidMessage(path(context.codingPath), context.debugDescription)
-    } catch { throw InvalidMessage("evidence", "not JSON: \(error)") }
+    } catch { throw InvalidMessage("evidence", "not JSON, as GET /v1/elections/ID gives it") }
   }
 
   /// JSON with sorted keys, for people.

@@ -129,6 +129,19 @@ enum PageStyle {
     svg .line { stroke-width: 2; stroke-linejoin: round; } svg .published { stroke-dasharray: 5 4; }
     svg .whisker { stroke-width: 1.2; } svg .bar { fill: var(--c0); } svg .marked { fill: var(--c1); }
     svg .interval { stroke: var(--ink); stroke-width: 1.5; } svg .mark { stroke: var(--mark); stroke-width: 3; }
+    /* Paper does not scroll: a wide table gets smaller and breaks its words; and it is white. */
+    @media print {
+      :root { color-scheme: light; --ink: #000; --soft: #444; --rule: #ccc; --paper: #fff; --band: #f2f4f5; --mark: #b3261e;
+        --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #cc79a7; --c4: #b8860b; --c5: #56b4e9; --c6: #7a5195; --c7: #555; }
+      main { max-width: none; padding: 0; }
+      .wide, pre { overflow: visible; }
+      pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+      table { font-size: .62rem; max-width: 100%; }
+      th, td { padding: .2rem .3rem; overflow-wrap: anywhere; }
+      thead th { overflow-wrap: normal; } tbody th { min-width: 0; }
+      td small { white-space: normal; }
+      tr, svg { break-inside: avoid; }
+    }
 
     """
     + (0..<Drawing.colours).map { "svg .c\($0) { stroke: var(--c\($0)); } svg .dot.c\($0) { fill: var(--c\($0)); }\n" }

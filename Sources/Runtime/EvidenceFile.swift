@@ -16,13 +16,15 @@ public enum EvidenceFile {
   /// - Parameters:
   ///   - file: evidence as `GET /v1/elections/ID` gives it: whole, or its `evidence` member.
   ///   - roster: a file of node IDs, one a line; nil when nobody knows who should have been asked.
-  /// - Throws: ``ConfigurationError`` or `InvalidMessage` for what cannot be read.
+  /// - Throws: ``ConfigurationError`` with the file for what cannot be read.
   public static func check(_ file: String, roster: String?) throws -> Outcome {
     guard let data = FileManager.default.contents(atPath: file) else {
       throw ConfigurationError(file, "cannot be read")
     }
     let whole = try? JSONDecoder().decode(Answer.self, from: data)
-    let evidence = try ElectionEvidence(json: try whole.map { try JSONEncoder().encode($0.evidence) } ?? data)
+    let own = try whole.map { try JSONEncoder().encode($0.evidence) } ?? data
+    let evidence: ElectionEvidence
+    do { evidence = try ElectionEvidence(json: own) } catch { throw ConfigurationError(file, "\(error)") }
     var members: [NodeID]?
     if let roster {
       guard let text = try? String(contentsOfFile: roster, encoding: .utf8) else {

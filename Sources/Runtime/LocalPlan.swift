@@ -11,14 +11,17 @@ import Wire
 
 /// What the builder makes of a request on a local file: `millrace plan`. Runs nothing but a probe.
 public enum LocalPlan {
-  /// - Throws: `RequestError`, `BuildError`, `WorkerFault` or ``ConfigurationError``, each of which says what to mend.
+  /// - Throws: `BuildError`, `WorkerFault` or ``ConfigurationError``, each of which says what to mend.
   public static func make(request: String, source: String) async throws -> GraphListing {
     guard let document = FileManager.default.contents(atPath: request) else {
       throw ConfigurationError(request, "cannot be read")
     }
     // The file stands in for the request's source, whoever shares that: NODE in the requests that ship is nobody yet.
     let standIn = SourceReference(node: NodeID(.zero), path: "source")
-    let asked = try ServiceRequest(document: [UInt8](document), source: standIn)
+    let asked: ServiceRequest
+    do { asked = try ServiceRequest(document: [UInt8](document), source: standIn) } catch {
+      throw ConfigurationError(request, "\(error)")
+    }
     guard FileManager.default.fileExists(atPath: source) else { throw ConfigurationError(source, "no such file") }
     let description = try await probe(URL(fileURLWithPath: source).path)
     return GraphListing(try GraphBuilder.graph(for: asked, on: description), file: source)

@@ -48,6 +48,13 @@ public struct NodeConfiguration: Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// What ``election`` may be, for people: orders of candidates under a quorum.
+  public static var orders: String { ElectionStrategy.orders.map(\.rawValue).joined(separator: ", ") }
+  /// What it may be besides, without a quorum.
+  public static var rivals: String {
+    ElectionStrategy.allCases.filter { !$0.isOrder }.map(\.rawValue).joined(separator: ", ")
+  }
 }
 
 /// A peer to join through: `HOST:PORT#NODEID`.
@@ -232,10 +239,10 @@ struct Setting {
   func election() throws(ConfigurationError) -> ElectionStrategy {
     let value = try text()
     guard let strategy = ElectionStrategy(rawValue: value) else {
-      let orders = ElectionStrategy.orders.map(\.rawValue).joined(separator: ", ")
-      let rivals = ElectionStrategy.allCases.filter { !$0.isOrder }.map(\.rawValue).joined(separator: ", ")
       throw ConfigurationError(
-        place, "“\(value)” where one of \(orders) was expected; or, without a quorum, \(rivals)")
+        place,
+        "“\(value)” where one of \(NodeConfiguration.orders) was expected; or, without a quorum, \(NodeConfiguration.rivals)"
+      )
     }
     return strategy
   }

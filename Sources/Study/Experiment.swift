@@ -10,12 +10,15 @@ public struct Experiment: Hashable, Sendable {
   public var title: String
   /// What is asked; paragraphs.
   public var question: [String]
-  /// Repetitions, each from a seed of its own.
+  /// Repetitions, each from a seed of its own; ``runsAllowed``.
   public var runs: Int
   /// Of the first repetition; the others follow.
   public var seed: UInt64
   /// What is done.
   public var form: Form
+
+  /// How many repetitions may be asked for.
+  public static let runsAllowed = 1...1_000_000
 
   /// The kinds of study.
   public enum Form: Hashable, Sendable {

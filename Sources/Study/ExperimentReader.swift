@@ -25,7 +25,7 @@ extension Experiment {
     let fields = try top.fields(common + kind.fields)
     title = try fields["title"]?.text("one line") ?? (file as NSString).lastPathComponent
     question = try fields["question"].map(Experiment.paragraphs) ?? []
-    runs = try fields["runs"]?.whole(1...1_000_000) ?? 1
+    runs = try fields["runs"]?.whole(Experiment.runsAllowed) ?? 1
     seed = UInt64(try fields["seed"]?.whole(0...Int.max) ?? 1)
     switch kind {
     case .elections: form = .elections(try ElectionStudy(fields, folder: (file as NSString).deletingLastPathComponent))

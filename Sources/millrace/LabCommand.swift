@@ -29,7 +29,7 @@ struct SwarmCommand: AsyncParsableCommand {
     var swarm = Swarm(seed: seed, runs: runs)
     swarm.shrinks = !noShrink
     let progress = LabProgress(total: runs)
-    let count = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
+    let count = try LabThreads.count(threads)
     let result = await swarm.run(threads: count) { _, part in
       progress.step()
       for failure in part.failures {
@@ -41,6 +41,7 @@ struct SwarmCommand: AsyncParsableCommand {
     Print.line(
       "\(result.runs) scenarios, \(result.runsWithLiars) of them with liars, \(Int(result.simulated)) s simulated, \(result.happenings) happenings, \(result.failures.count) failed"
     )
+    if result.runsWithLiars > 0 { Print.line(Form.lying(result.lying)) }
     for (end, count) in result.ends.sorted(by: { $0.value > $1.value }) { Print.line("  \(count) requests: \(end)") }
     if !result.failures.isEmpty { throw ExitCode(1) }
   }
@@ -63,8 +64,29 @@ struct ReplayCommand: ParsableCommand {
     guard let replay = ReplayName(name) else {
       throw ValidationError("\(name): no name of a scenario; expected a seed and steps, e.g. 4711-f3-n")
     }
-    if scenario { return try Print.json(replay.scenario) }
-    try LabRun.play(replay.scenario, trace: trace, json: false)
+    let named: Scenario
+    do { named = try replay.exactScenario() } catch { throw Refusal(error) }
+    if scenario { return try Print.json(named) }
+    try LabRun.play(named, trace: trace, json: false)
+  }
+}
+
+extension Form {
+  /// What liars gained, in a line.
+  static func lying(_ totals: LiarTotals) -> String {
+    let gain = totals.gain.map { ", \(($0 * 100).rounded() / 100) × what their share of the machines comes to" } ?? ""
+    return
+      "\(totals.liars) liar\(totals.liars == 1 ? "" : "s") won \(totals.won) of \(totals.tenures) elections of honest portals\(gain); of honest portals' "
+      + "requests \(totals.served) were served and \(totals.spoiled) were not; \(totals.convicted) convicted, "
+      + "\(totals.obeyedFriends) orders of friends obeyed"
+  }
+}
+
+/// How many threads `--threads` asks for.
+enum LabThreads {
+  static func count(_ asked: Int) throws -> Int {
+    guard (0...64).contains(asked) else { throw ValidationError("--threads: \(asked) where 0 to 64 are expected") }
+    return asked > 0 ? asked : min(64, ProcessInfo.processInfo.activeProcessorCount)
   }
 }
 
@@ -94,6 +116,7 @@ enum LabRun {
             + "\(Form.milliseconds(request.worstGap * 1_000))  \(request.problem)")
       }
       for finding in outcome.findings { Print.line("\(finding)") }
+      if let liars = outcome.liars { Print.line(Form.lying(LiarTotals(liars))) }
       for note in outcome.notes { Print.line(note) }
       Print.line(
         "\(Form.seconds(outcome.simulated)) simulated, \(outcome.counts.happenings) happenings, trace \(outcome.traceHash)"

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Lab
-import Portal
 import Reports
 import Study
 
@@ -22,8 +21,8 @@ struct RunCommand: AsyncParsableCommand {
   var runs: Int?
   @Option(help: "Of the first repetition, in place of the study's.")
   var seed: UInt64?
-  @Option(help: "Threads.")
-  var threads = 2
+  @Option(help: "Threads; 0: one for each core.")
+  var threads = 0
   @Option(help: "Of a scenario: write what happens as JSON lines to this file; - is standard output.")
   var trace: String?
   @Flag(help: "Print the figures, or the outcome, as JSON.")
@@ -32,12 +31,15 @@ struct RunCommand: AsyncParsableCommand {
   func run() async throws {
     if file.hasSuffix(".json") { return try playScenario() }
     guard trace == nil else { throw ValidationError("--trace: of a study it is written to --out as trace.jsonl") }
-    guard threads > 0 else { throw ValidationError("--threads: \(threads) where at least 1 is expected") }
-    if let runs, runs < 1 { throw ValidationError("--runs: \(runs) where at least 1 is expected") }
+    let threads = try LabThreads.count(threads)
+    if let runs, !Experiment.runsAllowed.contains(runs) {
+      throw ValidationError("--runs: \(runs) where 1 to \(Experiment.runsAllowed.upperBound) are expected")
+    }
     var experiment: Experiment
     do { experiment = try Experiment(file: file) } catch { throw Refusal(error) }
     if let runs { experiment.runs = runs }
     if let seed { experiment.seed = seed }
+    try StudyOutput.prepare(out)
     let progress = StudyProgress()
     let running = Running(threads: threads, keepsTrace: out != nil) { done, all in progress.tell(done, of: all) }
     let began = Date()
@@ -59,10 +61,7 @@ struct RunCommand: AsyncParsableCommand {
       throw ValidationError("--out, --runs and --seed are for studies; a scenario has one course")
     }
     let scenario: Scenario
-    do {
-      // As `--scenario` prints it and as a trace has it: both forms of names are read.
-      scenario = try PortalJSON.decode(Scenario.self, from: Data(contentsOf: URL(filePath: file)))
-    } catch { throw Refusal("\(file): \(error)") }
+    do { scenario = try Scenario(file: file) } catch { throw Refusal(error) }
     try LabRun.play(scenario, trace: trace, json: json)
   }
 }
@@ -81,6 +80,7 @@ struct ReportCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    try StudyOutput.prepare(out)
     var findings: Findings
     do { findings = try TraceReading.findings(files: traces) } catch { throw Refusal(error) }
     findings.report.again = ["millrace lab report \(traces.joined(separator: " "))\(out.map { " --out \($0)" } ?? "")"]
@@ -90,10 +90,20 @@ struct ReportCommand: ParsableCommand {
 
 /// What a study came to: on the terminal, as JSON, in files.
 enum StudyOutput {
+  /// Makes the folder before anything runs: what cannot be written in the end is not worth an hour.
+  static func prepare(_ out: String?) throws {
+    guard let out else { return }
+    do { try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true) } catch {
+      throw Refusal(
+        "--out: \(out) cannot be made; a folder that is there, or in which there is no file of its name, was expected")
+    }
+    guard FileManager.default.isWritableFile(atPath: out) else { throw Refusal("--out: \(out) cannot be written to") }
+  }
+
   static func put(_ findings: Findings, in out: String?, json: Bool, said: String?) throws {
     if let out {
       do { try findings.write(to: out) } catch {
-        throw Refusal("\(out): cannot be written: \(error.localizedDescription)")
+        throw Refusal("--out: \(out): report.html, runs.csv, summary.csv or trace.jsonl cannot be written there")
       }
     }
     if json {

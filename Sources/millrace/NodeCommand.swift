@@ -12,7 +12,11 @@ struct NodeCommand: AsyncParsableCommand {
   @Option(help: "ADDRESS:PORT for HTTP.") var portal: String?
   @Option(help: "HOST:PORT#NODEID to join through; may be repeated.") var join: [String] = []
   @Option(help: "A directory of media files to offer.") var share: String?
-  @Option(help: "rendezvous, sortition, nearest or leastLoaded: who stands first in an election.") var election: String?
+  @Option(
+    help: """
+      Who stands first in an election: \(NodeConfiguration.orders); or, without a quorum, \(NodeConfiguration.rivals).
+      """)
+  var election: String?
   @Option(help: "A file for the trace, one JSON line an event.") var trace: String?
   @Option(help: "error, warning, info or debug.") var log: String?
 

@@ -35,13 +35,13 @@ struct ScaleCommand: ParsableCommand {
     guard minutes > 0, minutes <= 1_440 else {
       throw ValidationError("--minutes: \(minutes) where more than 0 and at most 1,440 are expected")
     }
-    guard (0...64).contains(threads) else { throw ValidationError("--threads: \(threads) where 0 to 64 are expected") }
+    _ = try LabThreads.count(threads)
   }
 
   func run() throws {
     let scenario = Scenario.crowd(
       nodes: nodes, view: view > 0 && view < nodes ? view : nil, seconds: (minutes * 60).rounded(.up), seed: seed)
-    let count = threads > 0 ? threads : min(64, ProcessInfo.processInfo.activeProcessorCount)
+    let count = try LabThreads.count(threads)
     let simulation: ScaledSimulation
     do { simulation = try ScaledSimulation(scenario, threads: count) } catch { throw Refusal(error) }
     let progress = LabProgress(total: Int(scenario.endsAt))

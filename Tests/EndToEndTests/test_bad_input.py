@@ -174,3 +174,63 @@ def test_the_same_idempotency_key_gives_the_same_service(five):
     again = five['delta'].request('POST', '/v1/services', body, headers)
     assert first['id'] == again['id'] and again['is_repeat']
     five['delta'].request('DELETE', f"/v1/services/{first['id']}")
+
+
+RAW = ('Error Domain', 'NSCocoa', 'DecodingError', 'Debug description', 'CodingKeys', 'Fatal error')
+
+
+def refused(words, code, said, folder, **options):
+    done = subprocess.run([MILLRACE, *words], capture_output=True, text=True, timeout=60, cwd=folder, **options)
+    assert done.returncode == code and said in done.stderr and not done.stdout, (done.returncode, done.stderr)
+    assert not any(raw in done.stderr for raw in RAW), done.stderr
+    return done
+
+
+@pytest.fixture(scope='module')
+def scenario():
+    return json.loads(subprocess.run([MILLRACE, 'lab', 'replay', '3', '--scenario'], check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.parametrize('change, said', [
+    (lambda s: s['requests'][0].update(portal=999), 's.json: requests[0].portal: 999; allowed: 0…'),
+    (lambda s: s['requests'][0].update(source=77), 's.json: requests[0].source: 77; allowed: 0…'),
+    (lambda s: s.update(nodes=[]), 's.json: nodes: 0; allowed: 1…'),
+    (lambda s: s['weather'].update(loss=7), 's.json: weather.loss: 7.0; allowed: 0.0…1.0'),
+    (lambda s: s.update(ends_at=-1), 's.json: ends_at: -1.0; allowed: 0.0…'),
+    (lambda s: s.update(surprise=1), 's.json: surprise: there is no such field; allowed: seed, nodes'),
+    (lambda s: s['nodes'][1].pop('slots'), 's.json: nodes[1].slots: is missing; allowed: a scenario as'),
+    (lambda s: s['nodes'][1].update(slots='two'), 's.json: nodes[1].slots: “two”; allowed: a whole number'),
+])
+def test_a_mistake_in_a_scenario_is_told_before_it_runs(scenario, tmp_path, change, said):
+    changed = json.loads(json.dumps(scenario))
+    change(changed)
+    (tmp_path / 's.json').write_text(json.dumps(changed))
+    refused(['lab', 'run', 's.json'], 1, said, tmp_path)
+
+
+@pytest.mark.parametrize('words, code, said', [
+    (['lab', 'run', 'nosuch.json'], 1, 'nosuch.json: there is no such file'), (['lab', 'run', 'none.json'], 1, 'none.json: is no JSON'),
+    (['lab', 'run', 'folder.json'], 1, 'folder.json: is a folder'), (['lab', 'replay', '139-'], 64, '139-: no name of a scenario'),
+    (['lab', 'replay', '139-f99'], 1, '139-f99: f99 leads nowhere'), (['lab', 'replay', '139-nonsense'], 64, '139-nonsense: no name of a scenario'),
+    (['lab', 'run', 's.yaml', '--runs', '99999999999'], 64, '--runs: 99999999999 where 1 to 1000000 are expected'),
+    (['lab', 'run', 's.yaml', '--threads=-1'], 64, '--threads: -1 where 0 to 64 are expected'),
+    (['lab', 'swarm', '--runs', '1', '--threads', '65'], 64, '--threads: 65 where 0 to 64 are expected'),
+    (['verify', 'none.json'], 1, 'none.json: evidence: not JSON'), (['verify', 'less.json'], 1, 'less.json: evidence.version: is missing'),
+    (['plan', 'less.json', '--source', 'x'], 1, 'less.json: line 1: a: there is no such field'),
+])
+def test_a_file_or_a_name_that_cannot_be_is_told_in_a_sentence(tmp_path, words, code, said):
+    (tmp_path / 'none.json').write_text('{"seed": 1,')
+    (tmp_path / 'less.json').write_text('{"a": 1}')
+    (tmp_path / 'folder.json').mkdir()
+    (tmp_path / 's.yaml').write_text('study: liars\n')
+    refused(words, code, said, tmp_path)
+
+
+def test_where_a_study_cannot_write_is_noticed_before_it_runs(tmp_path):
+    (tmp_path / 's.yaml').write_text('study: liars\nruns: 1000000\n')
+    (tmp_path / 'file').write_text('')
+    for out in ('file', 'file/out'):
+        done = refused(['lab', 'run', 's.yaml', '--out', out], 1, f'--out: {out} cannot be', tmp_path)
+        assert 'done' not in done.stderr
+    (tmp_path / 't').write_text('')
+    refused(['lab', 'report', 't', '--out', 'file'], 1, '--out: file cannot be', tmp_path)

@@ -137,6 +137,11 @@ def test_help_explains_every_command_and_every_option():
             assert explained, f'{command}: {line}'
 
 
+def test_help_names_every_way_to_find_a_manager():
+    said = ' '.join(run('help', 'node').split())
+    assert 'rendezvous, sortition, nearest, leastLoaded; or, without a quorum, bully, raft, firstResponder' in said
+
+
 @pytest.mark.parametrize('words, code, said', [
     (['frobnicate'], 64, 'frobnicate'), (['plan'], 64, 'request'), (['status', '--pear', 'x'], 64, '--pear'), (['request', 'r.yaml', '--for', '3s'], 64, '--record'),
     (['request', '/nowhere.yaml'], 1, '/nowhere.yaml'), (['status', '--peer', 'ftp://x'], 1, 'http://HOST:PORT'), (['keys', 'show', '--data', '/nowhere'], 1, '/nowhere'),

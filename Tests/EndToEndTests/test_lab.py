@@ -4,6 +4,7 @@ import csv, json, os, pathlib, signal, subprocess, sys
 import pytest
 from conftest import hear_interrupts
 from overlay import MILLRACE, ROOT, wait_for
+from test_page import CHROMIUM, FLAGS
 
 LAB = ROOT / 'Tools' / 'lab'
 
@@ -103,6 +104,98 @@ def test_a_cell_that_cannot_be_is_told_and_the_others_are_kept(tmp_path):
                        ('study: none.yaml\ngrid: {a: [1]}\n', 'is not there'), ('stude: x\n', 'there is no field stude')):
         done = tool('sweep', grid(tmp_path, text), '--out', tmp_path / 'bad')
         assert done.returncode == 1 and said in done.stderr, done.stderr
+
+
+MATRICES = {'near.txt': '0 4 4\n4 0 4\n4 4 0\n', 'far.txt': '0 80 80\n80 0 80\n80 80 0\n'}
+MATRIX_STUDY = ('nodes: 4\nlasts: 2s\nwarmup: 10s\nrequests: {at: [1s], sources: 1}\nstrategies: [rendezvous]\n'
+                'topology: {matrix: {file: near.txt, unit: ms}}\n')
+
+
+def mandate_times(table):
+    return {row.get('topology.matrix.file', 'near.txt'): float(row['value']) for row in rows(table) if row['metric'] == 'mandate_p50_ms'}
+
+
+def test_a_sweep_over_files_takes_them_along_and_runs_a_cell_again_when_its_file_or_the_program_changed(tmp_path):
+    for name, text in MATRICES.items():
+        (tmp_path / 'studies' / name).parent.mkdir(exist_ok=True)
+        (tmp_path / 'studies' / name).write_text(text)
+    (tmp_path / 'studies' / 's.yaml').write_text(MATRIX_STUDY)
+    path, program = grid(tmp_path, 'study: studies/s.yaml\ngrid: {topology.matrix.file: [near.txt, far.txt]}\n'), tmp_path / 'program'
+    program.write_text(f'#!/bin/sh\nexec {MILLRACE} "$@"\n')
+    program.chmod(0o755)
+
+    def sweep():
+        return tool('sweep', path, '--out', tmp_path / 'out', '--workers', '1', '--millrace', program)
+    done = sweep()
+    assert done.returncode == 0 and '2 cells to run, 0 kept' in done.stderr, done.stderr
+    first = mandate_times(tmp_path / 'out' / 'table.csv')
+    assert first['far.txt'] > 5 * first['near.txt']
+    assert '0 cells to run, 2 kept' in sweep().stderr
+    (tmp_path / 'studies' / 'near.txt').write_text(MATRICES['far.txt'])
+    done = sweep()
+    assert '1 cells to run, 1 kept' in done.stderr, 'only the cell whose file changed is run again: ' + done.stderr
+    again = mandate_times(tmp_path / 'out' / 'table.csv')
+    assert again['near.txt'] == again['far.txt'] == first['far.txt']
+    program.write_text(program.read_text() + '# another build\n')
+    assert '2 cells to run, 0 kept' in sweep().stderr
+    (tmp_path / 'studies' / 'near.txt').write_text('0 1e300\n1 0\n')
+    done = sweep()
+    assert done.returncode == 1 and 'near.txt: row 1, column 2: 1e300 ms is no round trip' in done.stderr and '1 cells failed' in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize('parameter, said', [
+    ('strategies.7: [raft]', 'grid: strategies.7: strategies is a list of 1, with the places 0 to 0; “7” is none of them'),
+    ('title.x: [a]', 'grid: title.x: title is “T”, which has no fields; “x” cannot be one'),
+    ('topology.matrix.file: [none.txt]', 'topology.matrix.file: '),
+    ('weather.0: [a]', 'weather.0: there is no such field'),
+    ('7: [a]', '7: there is no such field'),
+    ('title: [2026-01-01]\n  nodes: [x]', '“x”'),
+])
+def test_a_grid_that_no_study_fits_is_told_without_a_traceback(tmp_path, parameter, said):
+    (tmp_path / 's.yaml').write_text('title: T\nstrategies: [rendezvous]\nweather: {loss: 0}\n')
+    done = tool('sweep', grid(tmp_path, f'study: s.yaml\ngrid:\n  {parameter}\n'), '--out', tmp_path / 'out', '--workers', '1')
+    assert done.returncode == 1 and said in done.stderr and 'Traceback' not in done.stderr, done.stderr
+
+
+def test_no_thread_said_means_one_for_each_core(tmp_path):
+    done = lab('run', LAB / 'studies' / 'liars.yaml', '--runs', 20, '--threads', 0)
+    assert done.returncode == 0 and f'on {min(64, len(os.sched_getaffinity(0)))} threads' in done.stdout, done.stdout + done.stderr
+
+
+def test_what_liars_gain_is_told_in_a_line_too(tmp_path):
+    for seed in range(1, 20):
+        scenario = lab('replay', seed, '--scenario').stdout
+        liars = len(json.loads(scenario)['liars'])
+        (tmp_path / 's.json').write_text(scenario)
+        told = lab('replay', seed).stdout
+        assert (' of honest portals' in told) == (liars > 0), told
+        if liars:
+            break
+    outcome = json.loads(lab('run', tmp_path / 's.json', '--json').stdout)['liars']
+    assert f"won {outcome['won']} of {outcome['tenures']} elections of honest portals" in told
+    swarm = lab('swarm', '--runs', 1, '--seed', seed).stdout
+    assert f"won {outcome['won']} of {outcome['tenures']} elections of honest portals" in swarm, swarm
+
+
+SEVEN = 'rendezvous, sortition, nearest, leastLoaded, bully, raft, firstResponder'
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason='no chromium')
+def test_a_report_on_seven_strategies_is_not_cut_in_print(tmp_path):
+    from playwright.sync_api import sync_playwright
+    (tmp_path / 's.yaml').write_text(f'nodes: 5\nlasts: 3s\nwarmup: 10s\nrequests: {{rate: 2/s, sources: 2}}\nstrategies: [{SEVEN}]\n'
+                                     'faults: [{what: managerDies, at: 1s, lasts: 3s, share: 50%}]\n')
+    assert lab('run', tmp_path / 's.yaml', '--out', tmp_path / 'out').returncode == 0
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        # A4 between margins of a centimetre.
+        page = browser.new_page(viewport={'width': 718, 'height': 1047})
+        page.goto((tmp_path / 'out' / 'report.html').as_uri())
+        cut = "() => [...document.querySelectorAll('.wide')].map(e => e.scrollWidth - e.clientWidth).concat(document.documentElement.scrollWidth - 718)"
+        assert max(page.evaluate(cut)) > 0, 'on a screen it scrolls'
+        page.emulate_media(media='print')
+        assert max(page.evaluate(cut)) <= 0 and page.evaluate("() => document.querySelectorAll('.wide th').length") > 20
+        browser.close()
 
 
 def test_pictures_are_drawn_from_the_tables(tmp_path):

@@ -1,8 +1,8 @@
 """The page in headless Chromium: it shows the overlay, takes a request, plays."""
-import shutil
+import shutil, subprocess, sys
 
 import pytest
-from overlay import wait_for
+from overlay import ROOT, wait_for
 
 CHROMIUM = shutil.which('chromium')
 FLAGS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required',
@@ -43,3 +43,13 @@ def test_the_browser_plays_what_a_peer_delivers(five, delivery, codec):
         assert not errors
         browser.close()
     portal.request('DELETE', f"/v1/services/{accepted['id']}")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason='no chromium')
+def test_a_picture_is_taken_of_a_portal_and_of_a_page_that_is_none(five, tmp_path):
+    (tmp_path / 'report.html').write_text('<!doctype html><title>Report</title><p>A report.')
+    for url in ((tmp_path / 'report.html').as_uri(), five['bravo'].url):
+        picture = tmp_path / 'page.png'
+        done = subprocess.run([sys.executable, ROOT / 'Tools' / 'browser' / 'screenshot', url, picture], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and picture.read_bytes()[:8] == b'\x89PNG\r\n\x1a\n', done.stderr
+        picture.unlink()

@@ -63,6 +63,20 @@ import Vocabulary
     #expect(throws: TopologyError.unreadable("/no/such")) { try RoundTripMatrix(file: "/no/such", unit: .seconds) }
   }
 
+  @Test("a number that is no round trip is refused with its row and column", arguments: ["1e300", "1e999", "60001"])
+  func absurdRoundTrip(entry: String) throws {
+    let error = #expect(throws: TopologyError.self) {
+      try RoundTripMatrix(text: "0 2 4\n2 0 \(entry)\n4 2 0\n", name: "m", unit: .milliseconds)
+    }
+    #expect(error == .entry("m", row: 2, column: 3, value: entry, unit: .milliseconds))
+    #expect(
+      "\(try #require(error))".contains(
+        "m: row 2, column 3: \(entry) ms is no round trip; allowed: more than 0 to 60000 ms"))
+    let longest = try RoundTripMatrix(text: "0 60\n60 0\n", name: "m", unit: .seconds)
+    #expect(longest.oneWay[1] == 30_000_000_000)
+    #expect(try RoundTripMatrix(text: "0 2 2\n2 0 inf\n2 4 0\n", name: "m", unit: .seconds).oneWay[5] == 2_000_000_000)
+  }
+
   @Test("a crash loses what was not written; of a write under way all or nothing")
   func disk() {
     func record(_ name: UInt8) -> [Record] {

@@ -1,4 +1,4 @@
-"""A headless Chromium on a portal's page.
+"""A headless Chromium on a portal's page, or on any.
 
 Needs Playwright (PyPI) and Debian's chromium; nothing leaves this machine: every name but 127.0.0.0/8 and localhost is unknown to it.
 """
@@ -16,8 +16,11 @@ def chromium_path():
 
 
 @contextlib.contextmanager
-def open_page(url, dark=False, width=1360, height=1500):
-    """Yields (page, complaints): the portal's page, and what the browser had to complain about."""
+def open_page(url, dark=False, width=1360, height=1500, any_page=False):
+    """Yields (page, complaints): the portal's page, and what the browser had to complain about.
+
+    The page has its peer's state then. With any_page one that is no portal's, e.g. a report's file, is there as soon as it is loaded.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -38,7 +41,8 @@ def open_page(url, dark=False, width=1360, height=1500):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}")
                 if "ERR_ABORTED" not in (request.failure or "") else None)
-        page.goto(url.rstrip("/") + "/")
-        page.wait_for_selector("#connection.live", timeout=10_000)
+        page.goto(url)
+        if not any_page or page.query_selector("#connection"):
+            page.wait_for_selector("#connection.live", timeout=10_000)
         yield page, complaints
         context.close()

@@ -198,11 +198,13 @@ public struct ReplayName: Hashable, Sendable, CustomStringConvertible {
   }
   /// - Parameter text: as ``description`` writes it, e.g. `4711` or `4711-f3-n`; nil otherwise.
   public init?(_ text: String) {
-    let parts = text.split(separator: "-")
+    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard let first = parts.first, let seed = UInt64(first) else { return nil }
     let steps = parts.dropFirst().map { Shortening($0) }
     guard steps.allSatisfy({ $0 != nil }) else { return nil }
     self.init(seed: seed, steps: steps.compactMap { $0 })
+    // What is written otherwise is something else mistyped.
+    guard description == text else { return nil }
   }
   /// E.g. `4711-f3-n`.
   public var description: String { ([String(seed)] + steps.map(\.description)).joined(separator: "-") }
@@ -210,6 +212,27 @@ public struct ReplayName: Hashable, Sendable, CustomStringConvertible {
   /// The scenario that it names; steps that lead nowhere are passed over.
   public var scenario: Scenario {
     steps.reduce(ScenarioMaker.scenario(seed: seed)) { $1.applied(to: $0) ?? $0 }
+  }
+
+  /// The scenario that it names, for somebody who typed the name.
+  /// - Throws: the first step that leads nowhere, with what it was to be taken from.
+  public func exactScenario() throws(ScenarioError) -> Scenario {
+    var scenario = ScenarioMaker.scenario(seed: seed)
+    for (number, step) in steps.enumerated() {
+      guard let shorter = step.applied(to: scenario) else {
+        let before = ReplayName(seed: seed, steps: Array(steps.prefix(number)))
+        func numbered(_ count: Int, _ things: String, _ letter: String) -> String {
+          count == 0 ? "no \(things)" : "\(count) \(things) from \(letter)0 to \(letter)\(count - 1)"
+        }
+        throw ScenarioError(
+          field: "\(self)", found: "\(step) leads nowhere",
+          allowed: "what shortens \(before), which has \(numbered(scenario.faults.count, "faults", "f")), "
+            + "\(numbered(scenario.requests.count, "requests", "r")), \(numbered(scenario.liars.count, "liars", "l")) "
+            + "and \(scenario.nodes.count) machines")
+      }
+      scenario = shorter
+    }
+    return scenario
   }
 }
 

@@ -51,6 +51,8 @@ public struct Swarm: Sendable {
     public var events: [String: Int] = [:]
     /// Of ``runs`` those in which some machine lied.
     public var runsWithLiars = 0
+    /// What lying came to in all.
+    public var lying = LiarTotals()
     /// Liars in all, by their way.
     public var liars: [Liar.Way: Int] = [:]
     /// Nothing yet.
@@ -65,6 +67,7 @@ public struct Swarm: Sendable {
       happenings += other.happenings
       events.merge(other.events, uniquingKeysWith: +)
       runsWithLiars += other.runsWithLiars
+      lying.add(other.lying)
       liars.merge(other.liars, uniquingKeysWith: +)
     }
   }
@@ -79,6 +82,7 @@ public struct Swarm: Sendable {
     result.runs = 1
     for liar in scenario.liars { result.liars[liar.way, default: 0] += 1 }
     result.runsWithLiars = scenario.liars.isEmpty ? 0 : 1
+    if let liars = outcome.liars { result.lying.add(LiarTotals(liars)) }
     result.simulated = outcome.simulated
     result.happenings = outcome.counts.happenings
     result.events = outcome.counts.events

@@ -75,7 +75,7 @@ public final class Simulation {
   }
 
   /// - Parameters:
-  ///   - scenario: what is played.
+  ///   - scenario: what is played; one from elsewhere has passed ``Scenario/check()``.
   ///   - trace: gets a line for everything that is told; nil: nobody does.
   ///   - defect: planted in every node, to see the checkers notice.
   /// - Throws: ``TopologyError`` when the topology cannot be made.

@@ -12,7 +12,7 @@ public enum Topology: Codable, Hashable, Sendable {
   case matrix(file: String, unit: Unit)
 
   /// Of the numbers in a matrix file.
-  public enum Unit: String, Codable, Hashable, Sendable {
+  public enum Unit: String, Codable, CaseIterable, Hashable, Sendable {
     case seconds = "s"
     case milliseconds = "ms"
     case microseconds = "us"
@@ -93,6 +93,8 @@ struct DelayMap: Sendable {
 /// A square of measured round trips. Missing entries (zero, negative or no number) take the other direction's value; where both are
 /// missing, the median of the row's and the column's known values.
 struct RoundTripMatrix {
+  /// The longest round trip that is believed, in seconds: what is longer is in another unit, or no round trip.
+  static let longest = 60.0
   let size: Int
   /// One way, nanoseconds, row by row.
   let oneWay: [Int64]
@@ -114,7 +116,14 @@ struct RoundTripMatrix {
     var known = [Double?](repeating: nil, count: size * size)
     for (i, row) in rows.enumerated() {
       for (j, entry) in row.enumerated() where i != j {
-        if let value = Double(entry), value.isFinite, value > 0 { known[i * size + j] = value * unit.nanoseconds / 2 }
+        // Words for infinity say that nothing was measured; digits that come to one are a number out of range.
+        guard let value = Double(entry), value > 0, value.isFinite || entry.contains(where: \.isNumber) else {
+          continue
+        }
+        guard value * unit.nanoseconds <= RoundTripMatrix.longest * 1e9 else {
+          throw .entry(name, row: i + 1, column: j + 1, value: String(entry.prefix(40)), unit: unit)
+        }
+        known[i * size + j] = value * unit.nanoseconds / 2
       }
     }
     let all = known.compactMap { $0 }.sorted()
@@ -155,6 +164,8 @@ public enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
   case empty(String)
   /// A row has another number of entries than there are rows.
   case notSquare(String, row: Int, columns: Int, rows: Int)
+  /// An entry is longer than any round trip; row and column from 1.
+  case entry(String, row: Int, column: Int, value: String, unit: Topology.Unit)
 
   public var description: String {
     switch self {
@@ -163,6 +174,9 @@ public enum TopologyError: Error, Hashable, Sendable, CustomStringConvertible {
     case .notSquare(let file, let row, let columns, let rows):
       "\(file): row \(row) has \(columns) entries where \(rows) rows want \(rows); "
         + "a matrix is whitespace-separated numbers, without commas, headings or comments"
+    case .entry(let file, let row, let column, let value, let unit):
+      "\(file): row \(row), column \(column): \(value) \(unit.rawValue) is no round trip; allowed: more than 0 to "
+        + "\(Int(RoundTripMatrix.longest * 1e9 / unit.nanoseconds)) \(unit.rawValue); 0, a negative number or a word where none was measured"
     }
   }
 }

@@ -14,7 +14,7 @@ public enum ScenarioMaker {
     return scenario
   }
 
-  /// The same without its liars.
+  /// The same without its liars, and of pictures alone.
   static func honest(seed: UInt64) -> Scenario {
     var random = SeededRandom(seed: seed &* 0x9E37_79B9 &+ 17)
     let size = 4 + random.index(below: 4)

@@ -160,13 +160,14 @@ enum Comparison {
       among count: (StrategySummary) -> Int
     ) {
       let known = summaries.map { ($0.strategy, values($0).map { max($0 * 1_000, 0.01) }, count($0)) }
-        .filter { !$0.1.isEmpty }
+        .filter { $0.2 > 0 }
       guard let end = known.flatMap(\.1).max() else { return }
       plots.append(
         Plot(
           title: title, note: note,
           .lines(
-            known.map { .distribution($0.0, of: $0.1, among: $0.2, to: end) }, x: .init(x, isLogarithmic: true),
+            known.map { .distribution($0.0 + ($0.1.isEmpty ? " (none)" : ""), of: $0.1, among: $0.2, to: end) },
+            x: .init(x, isLogarithmic: true),
             y: .init(y, most: 1))))
     }
     distribution(

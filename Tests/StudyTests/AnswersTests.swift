@@ -2,6 +2,7 @@ import Elections
 import Foundation
 import Lab
 import Mandates
+import Reports
 import Testing
 
 @testable import Study
@@ -125,11 +126,14 @@ import Testing
     func cell(_ title: String) -> String? { table.rows.first { $0[0] == title }?[1] }
     #expect(
       cell("p99 (ms)")?.hasSuffix("[of 2]") == true && cell("failover gap, p99 (ms)")?.hasPrefix("3980 [of 2]") == true)
-    let ends = Comparison.plots([summary]).prefix(2).map { plot -> Double? in
-      guard case .lines(let lines, _, _) = plot.form else { return nil }
-      return lines.first?.points.last?.y
+    let never = Self.summary(.bully, [nil], wins: [[0]])
+    let lines = Comparison.plots([summary, never]).prefix(2).map { plot -> [Plot.Line] in
+      guard case .lines(let lines, _, _) = plot.form else { return [] }
+      return lines
     }
-    #expect(ends == [0.5, 2.0 / 3])
+    #expect(lines.map { $0.first?.points.last?.y } == [0.5, 2.0 / 3])
+    // Whoever never elected is in the legend; where nobody died there is nothing to tell.
+    #expect(lines.map { $0.map(\.name) } == [["raft", "bully (none)"], ["raft"]])
     #expect(trial.rows[0].cells[14] == "2000.0 4000.0")
   }
 

@@ -1,5 +1,4 @@
 import Base
-import Elections
 import Foundation
 import Mandates
 

@@ -44,24 +44,18 @@ let rooms = [
     testedWith: ["Evidence", "Assignments"]),
   Room(name: "Evidence", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections", "Assignments"]),
   Room(name: "Rivals", below: ["Base", "Identity", "Vocabulary", "Wire", "Mandates", "Elections"]),
-  Room(name: "Composition", below: ["Base", "Identity", "Vocabulary", "Wire"], products: [yams]),
-  Room(name: "Placement", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition"]),
+  Room(name: "Composition", below: ["Base", "Identity", "Vocabulary"], products: [yams]),
+  Room(name: "Placement", below: ["Base", "Identity", "Vocabulary", "Composition"]),
   Room(name: "Assignments", below: ["Base", "Identity", "Vocabulary", "Wire"], tested: false),
-  Room(
-    name: "Desks", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Mandates", "Assignments"],
-    tested: false),
-  Room(
-    name: "Sessions",
-    below: ["Base", "Identity", "Vocabulary", "Wire", "Composition", "Placement", "Mandates", "Assignments"],
-    testedWith: ["Desks"]),
+  Room(name: "Desks", below: ["Base", "Identity", "Vocabulary", "Assignments"], tested: false),
+  Room(name: "Sessions", below: ["Base", "Identity", "Vocabulary", "Wire", "Assignments"], testedWith: ["Desks"]),
   Room(name: "Streams", below: ["Base", "Identity", "Vocabulary", "Wire"]),
   // L3
   Room(
     name: "Core",
     below: [
       "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
-      "Rivals",
-      "Composition", "Placement", "Assignments", "Desks", "Sessions", "Streams",
+      "Rivals", "Composition", "Placement", "Assignments", "Desks", "Sessions", "Streams",
     ]),
   // L4
   Room(
@@ -73,7 +67,7 @@ let rooms = [
   Room(
     name: "Media", below: ["Base", "Identity", "Vocabulary", "Wire", "Composition"], system: ["CFFmpeg", "COpus"]),
   Room(
-    name: "Store", below: ["Base", "Identity", "Vocabulary", "Wire"],
+    name: "Store", below: ["Base", "Identity", "Vocabulary"],
     products: [.product(name: "GRDB", package: "GRDB.swift")]),
   Room(
     name: "Portal", below: ["Base"],
@@ -85,18 +79,14 @@ let rooms = [
   Room(
     name: "Lab",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
-      "Composition",
+      "Base", "Identity", "Vocabulary", "Wire", "Measurements", "Mandates", "Elections", "Evidence", "Composition",
       "Assignments", "Desks", "Sessions", "Streams", "Core",
     ]),
-  Room(name: "Reports", below: ["Base"]),
+  Room(name: "Reports"),
   Room(
     name: "Study",
     below: [
-      "Base", "Identity", "Vocabulary", "Measurements", "Mandates", "Elections", "Rivals", "Composition", "Placement",
-      "Core",
-      "Lab",
-      "Reports",
+      "Base", "Identity", "Vocabulary", "Mandates", "Elections", "Rivals", "Composition", "Placement", "Lab", "Reports",
     ],
     products: [yams, .product(name: "HeapModule", package: "swift-collections")]),
   // L5
@@ -104,8 +94,7 @@ let rooms = [
     name: "Runtime",
     below: [
       "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
-      "Rivals",
-      "Composition", "Assignments", "Desks", "Sessions", "Streams", "Core", "Transport", "Store", "Portal",
+      "Rivals", "Composition", "Assignments", "Desks", "Sessions", "Streams", "Core", "Transport", "Store", "Portal",
     ],
     products: nio + [yams, .product(name: "Logging", package: "swift-log")]),
   Room(

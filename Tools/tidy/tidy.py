@@ -14,8 +14,8 @@ LAYERS = [['Base', 'CSodium', 'CFFmpeg', 'COpus'], ['Identity', 'Vocabulary', 'W
           ['Core'],
           ['Transport', 'Media', 'Store', 'Portal', 'Lab', 'Reports', 'Study'], ['Runtime', 'millrace', 'millrace-worker']]
 SIDEWAYS = {('Identity', 'Base'), ('Vocabulary', 'Identity'), ('Wire', 'Identity'), ('Wire', 'Vocabulary'),
-            ('Placement', 'Composition'), ('Sessions', 'Composition'), ('Sessions', 'Placement'), ('Sessions', 'Mandates'),
-            ('Evidence', 'Assignments'), ('Desks', 'Composition'), ('Desks', 'Mandates'), ('Desks', 'Assignments'), ('Sessions', 'Assignments'),
+            ('Placement', 'Composition'),
+            ('Evidence', 'Assignments'), ('Desks', 'Assignments'), ('Sessions', 'Assignments'),
             ('Elections', 'Mandates'), ('Evidence', 'Mandates'), ('Evidence', 'Elections'), ('Rivals', 'Mandates'), ('Rivals', 'Elections'),
             ('Study', 'Lab'), ('Study', 'Reports'), ('millrace', 'Runtime')}
 BANNED = ['ContinuousClock', 'SuspendingClock', 'Date(', 'Task {', 'Task.detached', '.random(', 'shuffled()', 'randomElement(',
@@ -63,6 +63,16 @@ def check_arrows(root):
             other = match[1]
             if layer(other) > layer(room) or layer(other) == layer(room) and (room, other) not in SIDEWAYS:
                 yield f'{path.relative_to(root)}:{number}: {room} must not import {other}'
+
+
+def check_rooms(root):
+    """A room names no other below it that it does not import."""
+    manifest = root / 'Package.swift'
+    for match in re.finditer(r'Room\(\s*name: "([^"]+)"[^()]*?below: \[([^\]]*)\]', manifest.read_text() if manifest.exists() else ''):
+        texts = [path.read_text() for path in (root / 'Sources' / match[1]).rglob('*.swift')]
+        for other in re.findall(r'"(\w+)"', match[2]):
+            if not any(re.search(rf'^\s*(?:@\w+\s+)*(?:public\s+)?import\s+(?:\w+\s+)?{other}\b', text, re.M) for text in texts):
+                yield f'Package.swift: {match[1]} names {other}, which it does not import'
 
 
 def check_length(root):
@@ -141,6 +151,7 @@ def check_top(root):
 CHECKS = {
     check_banned_names: ('Sources/Elections/Canary.swift', 'let now = ContinuousClock.now\n'),
     check_arrows: ('Sources/Streams/Canary.swift', 'import Core\n'),
+    check_rooms: ('Package.swift', 'Room(name: "Canary", below: ["Base"])'),
     check_length: ('Sources/Base/Canary.swift', '\n' * (LONGEST_FILE + 1)),
     check_documentation: ('Sources/Base/Canary.swift', 'public struct Canary {}\n'),
     check_leftovers: ('Sources/Base/Canary.swift', '// TO' + 'DO: sing\n'),

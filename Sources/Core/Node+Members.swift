@@ -88,6 +88,12 @@ extension Node {
     }
   }
 
+  /// Asks a member how it fares if its word has not come round yet: with thousands of members that takes minutes, and who is
+  /// the only one to have a source is waited for.
+  mutating func askAbout(_ node: NodeID) {
+    if board[node] == nil { sendBoard(to: node, isAnswer: false) }
+  }
+
   private mutating func sendBoard(to node: NodeID, isAnswer: Bool) {
     guard node != id, let address = address(of: node) else { return }
     effectsOut.append(.sendExchange(.board(board.all, isAnswer: isAnswer), to: node, at: address.known))

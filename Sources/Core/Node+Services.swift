@@ -39,6 +39,7 @@ extension Node {
     let held = HeldMandate(term: warrant.term, digest: warrant.digest, bytes: warrant.encoded())
     event("election.won", request, "manages the request in term \(warrant.term)", [.init("term", "\(warrant.term)")])
     notes[request] = ManagerNote(warrant: warrant, document: document, electedAt: now)
+    if case .success(let read) = document { askAbout(read.request.source.node) }
     guard let effects = director.elected(order, held, snapshot: newest?.state, at: now, in: managerContext) else {
       notes[request] = nil
       return decline(request)

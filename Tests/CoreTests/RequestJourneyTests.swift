@@ -42,6 +42,17 @@ struct RequestJourneyTests {
     #expect(Set(places.map(\.peer)).count >= 3, "the chain crosses three peers")
   }
 
+  @Test(
+    "a manager that has not heard yet how the only reader of the source fares asks it", arguments: [2, 3] as [UInt64])
+  func readerUnheard(seed: UInt64) throws {
+    var journey = try Journey(seed: seed)
+    journey.world.unlearn(Talk.sharedBy)
+    let request = try journey.begin()
+    let manager = try #require(journey.manager(of: request))
+    #expect(manager != Talk.sharedBy, "it would have known")
+    #expect(try journey.places(of: request).first?.peer == Talk.sharedBy)
+  }
+
   @Test("every position arrives once, in order, of the value that one process would have made, and then the end")
   func undisturbed() throws {
     var journey = try Journey(seed: 2)

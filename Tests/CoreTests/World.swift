@@ -149,6 +149,17 @@ struct World {
     }
   }
 
+  /// No other has heard yet how a peer fares.
+  mutating func unlearn(_ number: Int) {
+    for other in peers.indices where other != number {
+      let rest = peers[other].node.members.all(at: now).map(\.node).filter { $0 != peers[number].node.id }
+      for known in [rest, rest + [peers[number].node.id]] {
+        var random = SeededRandom(seed: UInt64(other))
+        _ = peers[other].node.board.handle(.members(known), at: now, wall: World.wall(at: now), using: &random)
+      }
+    }
+  }
+
   /// Requests that come in there are valid for so long at a time.
   mutating func setRequestLife(_ life: Duration, at number: Int) { peers[number].node.settings.requestLife = life }
 

@@ -64,6 +64,10 @@ import Testing
       "\(alone.problems)")
     #expect(alone.mandates.count == 4)
     #expect(alone.sight.seats > 0.999, "all know those who may be electors")
+    #expect(alone.gathering.simulated == 11 && alone.serving.simulated == 12)
+    for cost in [alone.gathering, alone.serving, together.gathering, together.serving] {
+      #expect(cost.wall > 0 && cost.cpu > 0)
+    }
     #expect(alone.notes.contains { $0.contains("each peer keeps 32 members") })
     var other = scenario
     other.seed += 1

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Identity
 import Measurements
+import Synchronization
 import Vocabulary
 
 /// Very many whole peers on one virtual clock: the production ``Node`` of each, as ``Simulation`` runs it, in a world without faults and
@@ -81,16 +82,19 @@ public final class ScaledSimulation {
   /// Plays the scenario to its end.
   /// - Parameter progress: is told the simulated seconds now and then, from one of the threads.
   public func run(progress: (@Sendable (Double) -> Void)? = nil) -> ScaleOutcome {
-    let start = DispatchTime.now()
-    let cpu = ScaledSimulation.cpuSeconds
+    let start = ScaledSimulation.spent(at: 0)
+    let firstRequest = min(scenario.requests.map(\.at).min() ?? .infinity, scenario.endsAt)
+    let gathered = Mutex(start)
     let (lockstep, mail) = (Lockstep(parties: threads, parts: shards.count), Mail(shards: shards.count))
     let days = Instant.seconds(scenario.endsAt).nanoseconds / world.lookahead
+    let servingDay = Instant.seconds(firstRequest).nanoseconds / world.lookahead
     let ends = DispatchGroup()
     for number in 0..<threads {
       ends.enter()
       let told = number == 0 ? progress : nil
       let thread = Thread(block: { [shards, world] in
         for day in 0...days {
+          if number == 0, day == servingDay { gathered.withLock { $0 = ScaledSimulation.spent(at: firstRequest) } }
           while let part = lockstep.take() { shards[part].play(day, mail) }
           lockstep.wait()
           if let told, day % 256 == 0 { told(Double(day * world.lookahead) / 1e9) }
@@ -101,13 +105,14 @@ public final class ScaledSimulation {
       thread.start()
     }
     ends.wait()
-    let wall = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
-    return outcome(of: shards, wall: wall, cpu: ScaledSimulation.cpuSeconds - cpu)
+    let (end, middle) = (ScaledSimulation.spent(at: scenario.endsAt), gathered.withLock { $0 })
+    return outcome(of: shards, gathering: middle - start, serving: end - middle)
   }
 
-  /// Of all threads of this process; POSIX counts in microseconds.
-  private static var cpuSeconds: Double {
-    Double(clock()) / 1e6
+  /// Read off the clocks. Processor time is of all threads of this process; POSIX counts it in microseconds.
+  private static func spent(at simulated: Double) -> ScaleOutcome.Cost {
+    ScaleOutcome.Cost(
+      simulated: simulated, wall: Double(DispatchTime.now().uptimeNanoseconds) / 1e9, cpu: Double(clock()) / 1e6)
   }
 }
 

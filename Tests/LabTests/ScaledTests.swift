@@ -77,6 +77,16 @@ import Testing
     #expect(try ScaledSimulation(other).run().traceHash != ScaledSimulation(same).run().traceHash)
   }
 
+  @Test("what is posted at a day's very beginning comes on the next day, however short its path")
+  func days() throws {
+    let scenario = Scenario.crowd(nodes: 4, view: nil, seconds: 1)
+    let world = try ScaledSimulation(scenario, threads: 2).world
+    let least = scenario.nodes.indices.flatMap { a in scenario.nodes.indices.map { world.map.delay(a, $0) } }.min()!
+    #expect(least == 10_000_000, "the way to one at the same place")
+    let posted = 7 * world.lookahead
+    #expect((posted + least) / world.lookahead == 8)
+  }
+
   @Test("a scenario with faults is refused: it needs checkers")
   func faults() {
     var scenario = Scenario.crowd(nodes: 2, view: nil, seconds: 1)

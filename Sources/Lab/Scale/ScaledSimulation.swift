@@ -61,7 +61,8 @@ public final class ScaledSimulation {
           using: &random))
     }
     for (number, ask) in scenario.requests.enumerated() { peers[ask.portal].asks.append(number) }
-    let lookahead = map.least + 1
+    // What is posted at a day's very beginning comes at the next one's: a longer day would have to hear of it on the day itself.
+    let lookahead = map.least
     self.threads = lookahead < ScaledSimulation.leastLookahead ? 1 : min(threads, max(1, peers.count))
     let isAlone = self.threads == 1
     world = World(

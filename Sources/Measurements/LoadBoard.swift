@@ -101,7 +101,12 @@ public struct LoadBoard: Sendable {
   }
   /// All parts of all reports, for an exchange.
   public var all: [SignedEnvelope] {
-    nodes.values.flatMap { $0.places.lazy.filter { rows[$0].isWanted }.map { parts[$0].envelope } }
+    var all: [SignedEnvelope] = []
+    all.reserveCapacity(parts.count)
+    for index in nodes.values.indices {
+      for place in nodes.values[index].places where rows[place].isWanted { all.append(parts[place].envelope) }
+    }
+    return all
   }
 
   func place(of slot: ReportPart.Slot, in known: Known) -> Int? {

@@ -161,22 +161,22 @@ public struct LoadBoard: Sendable {
 
   private mutating func learn(_ envelopes: [SignedEnvelope], at now: Instant) {
     // Whole boards bring one node's parts together: it is looked up once, until something of it is news.
-    var asked: (signer: NodeID, known: Known?)?
+    var asked: (signer: NodeID, index: Int?)?
     for envelope in envelopes.prefix(Limits.exchangedParts) {
       let signer = envelope.signer
-      if asked?.signer != signer { asked = (signer, nodes[signer]) }
+      if asked?.signer != signer { asked = (signer, nodes.index(forKey: signer)) }
       // Of whom something is held is a member or this node.
-      let known = asked?.known
-      guard known != nil || signer == node || members.contains(signer) else { continue }
+      let index = asked?.index
+      guard index != nil || signer == node || members.contains(signer) else { continue }
       if let part = envelope.verified(as: ReportPart.self) {
-        guard part.body.node == signer, isNews(part.body, beside: known) else { continue }
+        guard part.body.node == signer, isNews(part.body, besideThatOf: index) else { continue }
         asked = nil
         if signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
         continue
       }
       // Known ones are told apart by their sequence alone; only what is newer costs a signature check.
       guard let claimed = try? ReportPart(validating: envelope.bytes), claimed.node == signer,
-        isNews(claimed, beside: known)
+        isNews(claimed, besideThatOf: index)
       else {
         continue
       }
@@ -188,9 +188,9 @@ public struct LoadBoard: Sendable {
     }
   }
 
-  private func isNews(_ part: ReportPart, beside known: Known?) -> Bool {
+  private func isNews(_ part: ReportPart, besideThatOf index: Int?) -> Bool {
     if part.node == node { return part.sequence > sequence }
-    guard let known, let held = place(of: part.slot, in: known) else { return true }
+    guard let index, let held = place(of: part.slot, in: nodes.values[index]) else { return true }
     return part.sequence > marks[held].sequence
   }
 

@@ -29,6 +29,8 @@ public final class ScaledSimulation {
     var map: DelayMap
     var peers: [ScaledPeer]
     var numbers: [NodeID: Int32]
+    /// Who and where each peer is: what others see of it. Its own thread is at work on the rest.
+    var contacts: [Contact]
     /// Nanoseconds that every path takes at least.
     var lookahead: Int64
     var shards: Int
@@ -68,6 +70,7 @@ public final class ScaledSimulation {
     world = World(
       scenario: scenario, map: map, peers: peers,
       numbers: Dictionary(uniqueKeysWithValues: peers.map { ($0.id, Int32($0.number)) }),
+      contacts: peers.map { Contact(node: $0.id, address: $0.settings.address) },
       lookahead: max(lookahead, isAlone ? ScaledSimulation.leastLookahead : 1),
       shards: isAlone ? 1 : min(peers.count, self.threads * ScaledSimulation.shardsPerThread),
       starts: scenario.nodes.map { .seconds($0.startsAt) })

@@ -126,8 +126,7 @@ extension Shard {
   private func contacts(of peer: ScaledPeer) -> [Contact] {
     var found: [Contact] = []
     func add(_ other: Int) {
-      let there = world.peers[other]
-      let contact = Contact(node: there.id, address: there.settings.address)
+      let contact = world.contacts[other]
       guard other != peer.number, world.starts[other] < now, !found.contains(contact) else { return }
       found.append(contact)
     }

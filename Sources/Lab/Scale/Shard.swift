@@ -71,15 +71,15 @@ final class Shard: @unchecked Sendable {
   private func happen(_ next: consuming Happening, to peer: ScaledPeer) {
     switch consume next {
     case .gossip(let datagram, let from):
-      let sender = world.peers[Int(from)]
-      tell(peer, .gossip(datagram, from: sender.id, at: sender.settings.address))
+      let sender = world.contacts[Int(from)]
+      tell(peer, .gossip(datagram, from: sender.node, at: sender.address))
     case .timer(let timer, let setting):
       guard let place = peer.timers.index(forKey: timer), peer.timers[place].value == setting else { return }
       peer.timers.remove(at: place)
       tell(peer, .timer(timer))
     case .second: lookAtMachine(peer)
-    case .exchange(let exchange, let from): tell(peer, .exchange(exchange, from: world.peers[Int(from)].id))
-    case .link(let message, let from): tell(peer, .link(message, from: world.peers[Int(from)].id))
+    case .exchange(let exchange, let from): tell(peer, .exchange(exchange, from: world.contacts[Int(from)].node))
+    case .link(let message, let from): tell(peer, .link(message, from: world.contacts[Int(from)].node))
     case .input(let input): tell(peer, input)
     case .written: written(peer)
     case .step(let worker): step(worker, at: peer)

@@ -19,6 +19,9 @@ extension Shard {
       peer.trace.add(due.nanoseconds.hashable)
       push(.timer(timer, setting: peer.asked + 1), to: peer, at: due)
       peer.timers[timer] = peer.asked
+    case .stopTimer(let timer):
+      peer.trace.add(15)
+      peer.timers.removeValue(forKey: timer)
     case .sendExchange(let exchange, let node, _):
       sendLink(.exchange(exchange, from: Int32(peer.number)), exchange.estimatedBytes, from: peer, to: node, .control)
     case .sendLink(let message, let node, _, let purpose):

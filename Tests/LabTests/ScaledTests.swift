@@ -10,7 +10,7 @@ import Testing
   @Test(
     "what is due first happens first, whatever the day; of what is due together, the asker's number and its order decide"
   )
-  func calendar() {
+  func calendar() throws {
     var queue = CalendarQueue<Int>(day: 1_000)
     var random = SeededRandom(seed: 3)
     var expected: [Appointment] = []
@@ -22,14 +22,17 @@ import Testing
         at: start + Int64(random.index(below: span)), asker: Int32(asker), order: orders[asker],
         peer: Int32(expected.count))
     }
-    for _ in 0..<3_000 {
+    for number in 0..<3_000 {
       let next = appointment(from: 0, within: 40_000_000)
+      // What is withdrawn leaves no trace.
+      if number % 3 == 0 { queue.withdraw(queue.add(next, -1)) }
       expected.append(next)
       queue.add(next, expected.count - 1)
     }
     var seen: [Int] = []
-    while !(queue.count == 0) {
+    while queue.count > 0 {
       while let (next, number) = queue.next() {
+        try #require(number >= 0, "it was withdrawn")
         #expect(next.at / 1_000 == queue.number, "on its day")
         #expect(expected[number].at == next.at)
         seen.append(number)

@@ -17,11 +17,11 @@ extension Shard {
       peer.trace.add(3)
       let due = max(now, peer.clock.moment(at))
       peer.trace.add(due.nanoseconds.hashable)
-      push(.timer(timer, setting: peer.asked + 1), to: peer, at: due)
-      peer.timers[timer] = peer.asked
+      let waiting = push(.timer(timer), to: peer, at: due)
+      if let earlier = peer.timers.updateValue(waiting, forKey: timer) { queue.withdraw(earlier) }
     case .stopTimer(let timer):
       peer.trace.add(15)
-      peer.timers.removeValue(forKey: timer)
+      if let waiting = peer.timers.removeValue(forKey: timer) { queue.withdraw(waiting) }
     case .sendExchange(let exchange, let node, _):
       sendLink(.exchange(exchange, from: Int32(peer.number)), exchange.estimatedBytes, from: peer, to: node, .control)
     case .sendLink(let message, let node, _, let purpose):

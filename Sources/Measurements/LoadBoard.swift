@@ -110,7 +110,8 @@ public struct LoadBoard: Sendable {
   }
 
   func place(of slot: ReportPart.Slot, in known: Known) -> Int? {
-    known.places.first { marks[$0].slot == slot }
+    for place in known.places where marks[place].slot == slot { return place }
+    return nil
   }
 
   // MARK: - The one entry
@@ -169,9 +170,10 @@ public struct LoadBoard: Sendable {
       let index = asked?.index
       guard index != nil || signer == node || members.contains(signer) else { continue }
       if let part = envelope.verified(as: ReportPart.self) {
-        guard part.body.node == signer, isNews(part.body, besideThatOf: index) else { continue }
+        let body = part.body
+        guard body.node == signer, isNews(body, besideThatOf: index) else { continue }
         asked = nil
-        if signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
+        if signer == node { recall(body.sequence) } else { hold(part, at: now) }
         continue
       }
       // Known ones are told apart by their sequence alone; only what is newer costs a signature check.
@@ -198,8 +200,8 @@ public struct LoadBoard: Sendable {
   mutating func hold(_ part: Signed<ReportPart>, at now: Instant) {
     let (signer, body) = (part.signer, part.body)
     let size = Int32(clamping: part.bytes.count + Limits.envelopeBytes)
-    if nodes[signer] == nil { nodes[signer] = Known() }
-    let index = nodes.index(forKey: signer)!
+    let index = nodes.index(forKey: signer) ?? nodes.count
+    if index == nodes.count { nodes[signer] = Known() }
     if let place = place(of: body.slot, in: nodes.values[index]) {
       let moved = body.content.movedNoticeably(since: parts[place].body.content)
       parts[place] = part
@@ -229,7 +231,9 @@ public struct LoadBoard: Sendable {
 
   /// Near nodes are what near peers place on; the own report has nobody else to begin with.
   private func nearness(of node: NodeID, _ known: Known) -> Double {
-    node == self.node ? 4 : 50 / (50 + (known.coordinate.map { own.coordinate.roundTrip(to: $0) } ?? 0))
+    if node == self.node { return 4 }
+    guard let coordinate = known.coordinate else { return 1 }
+    return 50 / (50 + own.coordinate.roundTrip(to: coordinate))
   }
 
   private func isWanted(_ signer: NodeID) -> Bool { signer == node || commonLimit.map { signer <= $0 } ?? true }

@@ -138,6 +138,8 @@ let built = rooms.filter { wanted.contains($0.name) }
 let settings: [SwiftSetting] =
   [.enableUpcomingFeature("ExistentialAny")]
   + (Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
+  // What every peer does all the time crosses rooms: gossip from Core into Membership, and back.
+  + [.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
 
 func dependencies(_ room: Room) -> [Target.Dependency] {
   room.below.map { .target(name: $0) } + room.system.map { .target(name: $0) } + room.products

@@ -23,6 +23,8 @@ public enum Effect: Sendable {
   case sendExchange(GossipExchange, to: NodeID, at: PeerAddress?)
   /// Call back then with ``Input/timer(_:)``. Replaces the earlier time of the same timer.
   case setTimer(Timer, at: Instant)
+  /// Do not call back, if the timer still waits.
+  case stopTimer(Timer)
   /// Write these, all or none, and answer with ``Input/persisted(_:)`` once they would survive a loss of power.
   case persist([Record], PersistToken)
   /// Forget these records; no hurry.

@@ -134,6 +134,7 @@ extension Node {
         isViewStale = true
         board(.gone(node))
       case .setTimer(let timer, let at): effectsOut.append(.setTimer(.membership(timer), at: at))
+      case .stopTimer(let timer): effectsOut.append(.stopTimer(.membership(timer)))
       }
     }
   }

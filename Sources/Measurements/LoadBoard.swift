@@ -101,11 +101,17 @@ public struct LoadBoard: Sendable {
   }
   /// All parts of all reports, for an exchange.
   public var all: [SignedEnvelope] {
-    nodes.values.flatMap { $0.places.lazy.filter { rows[$0].isWanted }.map { parts[$0].envelope } }
+    var all: [SignedEnvelope] = []
+    all.reserveCapacity(parts.count)
+    for index in nodes.values.indices {
+      for place in nodes.values[index].places where rows[place].isWanted { all.append(parts[place].envelope) }
+    }
+    return all
   }
 
   func place(of slot: ReportPart.Slot, in known: Known) -> Int? {
-    known.places.first { marks[$0].slot == slot }
+    for place in known.places where marks[place].slot == slot { return place }
+    return nil
   }
 
   // MARK: - The one entry
@@ -156,22 +162,23 @@ public struct LoadBoard: Sendable {
 
   private mutating func learn(_ envelopes: [SignedEnvelope], at now: Instant) {
     // Whole boards bring one node's parts together: it is looked up once, until something of it is news.
-    var asked: (signer: NodeID, known: Known?)?
+    var asked: (signer: NodeID, index: Int?)?
     for envelope in envelopes.prefix(Limits.exchangedParts) {
       let signer = envelope.signer
-      if asked?.signer != signer { asked = (signer, nodes[signer]) }
+      if asked?.signer != signer { asked = (signer, nodes.index(forKey: signer)) }
       // Of whom something is held is a member or this node.
-      let known = asked?.known
-      guard known != nil || signer == node || members.contains(signer) else { continue }
+      let index = asked?.index
+      guard index != nil || signer == node || members.contains(signer) else { continue }
       if let part = envelope.verified(as: ReportPart.self) {
-        guard part.body.node == signer, isNews(part.body, beside: known) else { continue }
+        let body = part.body
+        guard body.node == signer, isNews(body, besideThatOf: index) else { continue }
         asked = nil
-        if signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
+        if signer == node { recall(body.sequence) } else { hold(part, at: now) }
         continue
       }
       // Known ones are told apart by their sequence alone; only what is newer costs a signature check.
       guard let claimed = try? ReportPart(validating: envelope.bytes), claimed.node == signer,
-        isNews(claimed, beside: known)
+        isNews(claimed, besideThatOf: index)
       else {
         continue
       }
@@ -183,9 +190,9 @@ public struct LoadBoard: Sendable {
     }
   }
 
-  private func isNews(_ part: ReportPart, beside known: Known?) -> Bool {
+  private func isNews(_ part: ReportPart, besideThatOf index: Int?) -> Bool {
     if part.node == node { return part.sequence > sequence }
-    guard let known, let held = place(of: part.slot, in: known) else { return true }
+    guard let index, let held = place(of: part.slot, in: nodes.values[index]) else { return true }
     return part.sequence > marks[held].sequence
   }
 
@@ -193,8 +200,8 @@ public struct LoadBoard: Sendable {
   mutating func hold(_ part: Signed<ReportPart>, at now: Instant) {
     let (signer, body) = (part.signer, part.body)
     let size = Int32(clamping: part.bytes.count + Limits.envelopeBytes)
-    if nodes[signer] == nil { nodes[signer] = Known() }
-    let index = nodes.index(forKey: signer)!
+    let index = nodes.index(forKey: signer) ?? nodes.count
+    if index == nodes.count { nodes[signer] = Known() }
     if let place = place(of: body.slot, in: nodes.values[index]) {
       let moved = body.content.movedNoticeably(since: parts[place].body.content)
       parts[place] = part
@@ -224,7 +231,9 @@ public struct LoadBoard: Sendable {
 
   /// Near nodes are what near peers place on; the own report has nobody else to begin with.
   private func nearness(of node: NodeID, _ known: Known) -> Double {
-    node == self.node ? 4 : 50 / (50 + (known.coordinate.map { own.coordinate.roundTrip(to: $0) } ?? 0))
+    if node == self.node { return 4 }
+    guard let coordinate = known.coordinate else { return 1 }
+    return 50 / (50 + own.coordinate.roundTrip(to: coordinate))
   }
 
   private func isWanted(_ signer: NodeID) -> Bool { signer == node || commonLimit.map { signer <= $0 } ?? true }

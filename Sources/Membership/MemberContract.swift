@@ -34,6 +34,8 @@ public enum MemberEffect: Sendable {
   case dropped(NodeID)
   /// Call back then. Replaces the earlier time of the same timer.
   case setTimer(MembershipTimer, at: Instant)
+  /// What that timer was for has come: it need not ring.
+  case stopTimer(MembershipTimer)
 }
 
 /// The room's timers.
@@ -42,10 +44,8 @@ public enum MembershipTimer: Hashable, Sendable {
   case period
   /// There are news that should not wait for it.
   case gossip
-  /// The direct probe of this sequence number was not answered in time.
-  case indirect(UInt64)
-  /// Neither was it by others.
-  case verdict(UInt64)
+  /// The probe of this sequence number was not answered in time: not directly, and later not by way of others.
+  case probe(UInt64)
   /// A helper gives up on a target that it was asked to try.
   case nack(UInt64)
   /// A suspicion ends.

@@ -63,8 +63,9 @@ extension MemberTable {
     if let errand = errands[number], errand.target == sender {
       errands.removeValue(forKey: number)
       return [
+        .stopTimer(.nack(number)),
         .send(
-          datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address)
+          datagram(.ack(coordinate), sequence: errand.sequence, to: errand.asker), to: errand.asker, at: errand.address),
       ]
     }
     guard let probe = probes[number] else { return [] }
@@ -81,7 +82,7 @@ extension MemberTable {
     }
     probes.removeValue(forKey: number)
     health = max(0, health - 1)
-    return []
+    return [.stopTimer(.probe(number))]
   }
 
   // MARK: - On a request to probe for somebody else

@@ -111,9 +111,11 @@ extension MemberTable {
   /// Every record this peer holds, its own first, and what is said against each.
   var wholeView: [MemberUpdate] {
     var view: [MemberUpdate] = [.record(own.envelope)]
-    for member in members.values {
-      view.append(.record(member.record.envelope))
-      if let doubt = doubt(about: member) { view.append(doubt) }
+    view.reserveCapacity(members.count + 1)
+    // Of each no more than is said of it: a copy of all that is known of a member costs more than the rest.
+    for place in members.values.indices {
+      view.append(.record(members.values[place].record.envelope))
+      if members.values[place].state != .alive, let doubt = doubt(about: members.values[place]) { view.append(doubt) }
     }
     return view
   }

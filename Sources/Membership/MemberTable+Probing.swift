@@ -53,7 +53,7 @@ extension MemberTable {
       .send(
         datagram(.ping(estimator.coordinate.told), sequence: sequence, to: target, telling: opening), to: target,
         at: member.address),
-      .setTimer(.indirect(sequence), at: now + direct),
+      .setTimer(.probe(sequence), at: now + direct),
     ]
   }
 
@@ -61,6 +61,7 @@ extension MemberTable {
 
   mutating func onSilence(_ number: UInt64, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
     guard let probe = probes[number] else { return [] }
+    guard !probe.isIndirect else { return onVerdict(number, at: now, using: &random) }
     guard let target = members[probe.target] else {
       probes.removeValue(forKey: number)
       return []
@@ -68,6 +69,7 @@ extension MemberTable {
     let helpers = some(Limits.indirectProbes, using: &random) {
       $0.state == .alive && $0.speaksOurVersion && $0.node != probe.target
     }
+    probes[number]?.isIndirect = true
     probes[number]?.helpers = helpers.map(\.node)
     // Those who keep other members than this peer are told where it is.
     let introduction: MemberUpdate? = isFull ? .record(target.record.envelope) : nil
@@ -75,10 +77,11 @@ extension MemberTable {
       .send(
         datagram(.indirectPing(probe.target), sequence: number, to: $0.node, telling: introduction), to: $0.node,
         at: $0.address)
-    } + [.setTimer(.verdict(number), at: probe.judgedAt)]
+    } + [.setTimer(.probe(number), at: probe.judgedAt)]
   }
 
-  mutating func onVerdict(_ number: UInt64, at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
+  private mutating func onVerdict(_ number: UInt64, at now: Instant, using random: inout SeededRandom) -> [MemberEffect]
+  {
     guard let probe = probes.removeValue(forKey: number) else { return [] }
     guard let member = members[probe.target], member.isMember else { return [] }
     guard now - probe.judgedAt <= Limits.oversleep else {

@@ -61,6 +61,8 @@ public struct MemberTable: Sendable {
     var target: NodeID
     var sent: Instant
     var judgedAt: Instant
+    /// Others were asked to try, if there were any.
+    var isIndirect = false
     var helpers: [NodeID] = []
     var nacks: OrderedSet<NodeID> = []
   }
@@ -138,9 +140,8 @@ public struct MemberTable: Sendable {
     case .join: knock(at: now)
     case .period: onPeriod(at: now, using: &random)
     case .gossip: onGossip(using: &random)
-    case .indirect(let number): onSilence(number, at: now, using: &random)
+    case .probe(let number): onSilence(number, at: now, using: &random)
     case .nack(let number): onErrandFailed(number)
-    case .verdict(let number): onVerdict(number, at: now, using: &random)
     case .suspicion(let node): onSuspicionDue(node, at: now, using: &random)
     case .exchange: onExchangeDue(at: now, using: &random)
     case .reclaim: onReclaimDue(at: now, using: &random)

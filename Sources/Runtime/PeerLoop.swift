@@ -134,6 +134,7 @@ final class PeerLoop: @unchecked Sendable {
       case .sendLink(let message, let to, let address, let purpose): sendLink(message, to: to, at: address, purpose)
       case .sendExchange(let exchange, let to, let address): sendLink(exchange.wire, to: to, at: address, .control)
       case .setTimer(let timer, let at): schedule(timer, at: at)
+      case .stopTimer(let timer): timers.removeValue(forKey: timer)?.cancel()
       case .persist(let records, let token): persist(records, token)
       case .forget(let names):
         database.append(names.map { .remove(kind: $0.kind, request: PeerLoop.anyRequest, key: $0.key) })

@@ -55,6 +55,11 @@ struct ScaleCommand: ParsableCommand {
     Print.line(
       "\(outcome.nodes) peers with views of \(outcome.view ?? outcome.nodes - 1), \(Form.seconds(outcome.simulated)) simulated in "
         + "\(Form.seconds(outcome.wall)) on \(outcome.threads) threads, \(Form.seconds(outcome.cpu)) of processor")
+    for (phase, cost) in [("until the first request", outcome.gathering), ("from then on", outcome.serving)] {
+      Print.line(
+        "  \(phase): \(Form.seconds(cost.simulated)) simulated in \(Form.seconds(cost.wall)), \(Form.seconds(cost.cpu)) of processor"
+      )
+    }
     Print.line(
       "\(outcome.counts.happenings) happenings, \(Int(outcome.happeningsPerSecond)) a second; \(outcome.counts.datagrams) datagrams, "
         + "\(outcome.counts.linkMessages) messages over links; at most \(outcome.peakMemory >> 20) MiB")

@@ -274,6 +274,7 @@ struct World {
     case .setTimer(let timer, let at):
       peers[number].timers[timer, default: 0] += 1
       queue.push(.timer(number, life: life, timer, peers[number].timers[timer]!), at: max(now, at))
+    case .stopTimer(let timer): peers[number].timers[timer, default: 0] += 1
     case .persist(let records, let token): push(.written(number, life: life, records, token), after: .milliseconds(1))
     case .forget(let names): for name in names { peers[number].records.removeValue(forKey: name) }
     case .startWorker(let id, let job, _):

@@ -10,7 +10,7 @@ import Testing
   @Test(
     "what is due first happens first, whatever the day; of what is due together, the asker's number and its order decide"
   )
-  func calendar() {
+  func calendar() throws {
     var queue = CalendarQueue<Int>(day: 1_000)
     var random = SeededRandom(seed: 3)
     var expected: [Appointment] = []
@@ -22,14 +22,17 @@ import Testing
         at: start + Int64(random.index(below: span)), asker: Int32(asker), order: orders[asker],
         peer: Int32(expected.count))
     }
-    for _ in 0..<3_000 {
+    for number in 0..<3_000 {
       let next = appointment(from: 0, within: 40_000_000)
+      // What is withdrawn leaves no trace.
+      if number % 3 == 0 { queue.withdraw(queue.add(next, -1)) }
       expected.append(next)
       queue.add(next, expected.count - 1)
     }
     var seen: [Int] = []
-    while !(queue.count == 0) {
+    while queue.count > 0 {
       while let (next, number) = queue.next() {
+        try #require(number >= 0, "it was withdrawn")
         #expect(next.at / 1_000 == queue.number, "on its day")
         #expect(expected[number].at == next.at)
         seen.append(number)
@@ -64,6 +67,10 @@ import Testing
       "\(alone.problems)")
     #expect(alone.mandates.count == 4)
     #expect(alone.sight.seats > 0.999, "all know those who may be electors")
+    #expect(alone.gathering.simulated == 11 && alone.serving.simulated == 12)
+    for cost in [alone.gathering, alone.serving, together.gathering, together.serving] {
+      #expect(cost.wall > 0 && cost.cpu > 0)
+    }
     #expect(alone.notes.contains { $0.contains("each peer keeps 32 members") })
     var other = scenario
     other.seed += 1
@@ -71,6 +78,16 @@ import Testing
     var same = scenario
     same.endsAt = 3
     #expect(try ScaledSimulation(other).run().traceHash != ScaledSimulation(same).run().traceHash)
+  }
+
+  @Test("what is posted at a day's very beginning comes on the next day, however short its path")
+  func days() throws {
+    let scenario = Scenario.crowd(nodes: 4, view: nil, seconds: 1)
+    let world = try ScaledSimulation(scenario, threads: 2).world
+    let least = scenario.nodes.indices.flatMap { a in scenario.nodes.indices.map { world.map.delay(a, $0) } }.min()!
+    #expect(least == 10_000_000, "the way to one at the same place")
+    let posted = 7 * world.lookahead
+    #expect((posted + least) / world.lookahead == 8)
   }
 
   @Test("a scenario with faults is refused: it needs checkers")

@@ -223,6 +223,7 @@ struct Overlay {
     case .setTimer(let timer, let time):
       peers[peer].timers[timer] = max(time, now)
       schedule(.timer(timer), to: peer, at: max(time, now))
+    case .stopTimer(let timer): peers[peer].timers[timer] = nil
     case .changed(let member, _):
       guard let subject = index[member.node] else { return }
       changes.append(Change(at: now, observer: peer, subject: subject, state: member.state))

@@ -179,10 +179,14 @@ struct SwimTests {
     var village = try five()
     // Once they know where they stand.
     village.run(for: .seconds(15))
-    let before = village.datagrams
+    let before = (datagrams: village.datagrams, silences: village.silences)
     village.run(for: .seconds(60))
-    let each = Double(village.datagrams - before) / 60 / 5
+    let each = Double(village.datagrams - before.datagrams) / 60 / 5
     #expect(each > 1.5 && each < 3, "\(each) datagrams a second")
+    #expect(village.silences == before.silences, "nobody is woken for a probe that was answered")
+    village.kill(3)
+    #expect(village.run(atMost: .seconds(8)) { $0.states(of: 3) == [.dead] } != nil)
+    #expect(village.silences > before.silences)
   }
 
   @Test("one seed, one course")

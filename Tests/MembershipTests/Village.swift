@@ -30,6 +30,8 @@ struct Village {
   var roundTrip: (Int, Int) -> Double = { _, _ in 10 }
   private(set) var largestUpdates = 0
   private(set) var datagrams = 0
+  /// Timers that rang because nothing else had happened before.
+  private(set) var silences = 0
   /// Every effect, for comparing two courses.
   private(set) var trace: [String] = []
   private var random: SeededRandom
@@ -94,7 +96,12 @@ struct Village {
       switch next {
       case .input(let number, let life, let input): if houses[number].life == life { tell(number, input) }
       case .timer(let number, let life, let timer, let count):
-        if houses[number].life == life, houses[number].timers[timer] == count { tell(number, .timer(timer)) }
+        guard houses[number].life == life, houses[number].timers[timer] == count else { continue }
+        switch timer {
+        case .probe, .nack: silences += 1
+        default: break
+        }
+        tell(number, .timer(timer))
       }
     }
     now = end
@@ -129,6 +136,7 @@ struct Village {
       case .setTimer(let timer, let at):
         houses[number].timers[timer, default: 0] += 1
         push(.timer(number, life: houses[number].life, timer, houses[number].timers[timer]!), at: at)
+      case .stopTimer(let timer): houses[number].timers[timer, default: 0] += 1
       }
     }
   }

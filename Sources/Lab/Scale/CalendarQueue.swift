@@ -35,7 +35,7 @@ struct CalendarQueue<Happening> {
   private(set) var number: Int64 = 0
   private var happenings: [Happening?] = []
   private var free: [Int32] = []
-  /// Appointments that wait, today's done ones not among them.
+  /// Appointments that wait, today's done ones and those withdrawn not among them.
   private(set) var count = 0
 
   private static var year: Int { 1 << 13 }
@@ -46,7 +46,9 @@ struct CalendarQueue<Happening> {
     days = Array(repeating: [], count: Self.year)
   }
 
-  mutating func add(_ appointment: Appointment, _ happening: Happening) {
+  /// - Returns: what it is withdrawn by, as long as it waits.
+  @discardableResult
+  mutating func add(_ appointment: Appointment, _ happening: Happening) -> Int32 {
     var appointment = appointment
     count += 1
     if let slot = free.popLast() {
@@ -64,6 +66,13 @@ struct CalendarQueue<Happening> {
     } else {
       later.append(appointment)
     }
+    return appointment.slot
+  }
+
+  /// One that waits shall not happen. Its place in its day stays until then.
+  mutating func withdraw(_ slot: Int32) {
+    happenings[Int(slot)] = nil
+    count -= 1
   }
 
   private mutating func insertToday(_ appointment: Appointment) {
@@ -77,14 +86,15 @@ struct CalendarQueue<Happening> {
 
   /// The next of today; nil when the day is over.
   mutating func next() -> (Appointment, Happening)? {
-    guard done < today.count else { return nil }
-    let appointment = today[done]
-    done += 1
-    count -= 1
-    let slot = Int(appointment.slot)
-    let happening = happenings[slot].take()!
-    free.append(appointment.slot)
-    return (appointment, happening)
+    while done < today.count {
+      let appointment = today[done]
+      done += 1
+      free.append(appointment.slot)
+      guard let happening = happenings[Int(appointment.slot)].take() else { continue }
+      count -= 1
+      return (appointment, happening)
+    }
+    return nil
   }
 
   /// The next day begins.

@@ -18,6 +18,10 @@ public struct ScaleOutcome: Codable, Sendable {
   public var wall: Double
   /// Processor seconds that it took, of all threads.
   public var cpu: Double
+  /// What all took until the first request was due: starting, and getting to know each other.
+  public var gathering: Cost
+  /// What the rest took: gossip goes on, and requests come in.
+  public var serving: Cost
   /// Happenings in a second of the clock on the wall.
   public var happeningsPerSecond: Double
   /// The process's largest memory so far, in bytes; 0 where the system does not say.
@@ -32,6 +36,20 @@ public struct ScaleOutcome: Codable, Sendable {
   public var sight: Sight
   /// What was left out so that it is fast, and what bounds it.
   public var notes: [String]
+
+  /// What a part of the run took, all in seconds.
+  public struct Cost: Codable, Hashable, Sendable {
+    /// Of the simulation.
+    public var simulated: Double
+    /// Of the clock on the wall.
+    public var wall: Double
+    /// Of the processor, of all threads.
+    public var cpu: Double
+
+    static func - (a: Cost, b: Cost) -> Cost {
+      Cost(simulated: a.simulated - b.simulated, wall: a.wall - b.wall, cpu: a.cpu - b.cpu)
+    }
+  }
 
   /// What peers know at the end, as shares of 1.
   public struct Sight: Codable, Hashable, Sendable {
@@ -90,7 +108,8 @@ public struct ScaleOutcome: Codable, Sendable {
 }
 
 extension ScaledSimulation {
-  func outcome(of shards: [Shard], wall: Double, cpu: Double) -> ScaleOutcome {
+  func outcome(of shards: [Shard], gathering: ScaleOutcome.Cost, serving: ScaleOutcome.Cost) -> ScaleOutcome {
+    let (wall, cpu) = (gathering.wall + serving.wall, gathering.cpu + serving.cpu)
     var counts = Outcome.Counts()
     for shard in shards { counts.add(shard.counts) }
     var hash = TraceHash()
@@ -112,7 +131,8 @@ extension ScaledSimulation {
     }
     return ScaleOutcome(
       nodes: scenario.nodes.count, view: scenario.economy.viewBound, simulated: scenario.endsAt, threads: threads,
-      counts: counts, wall: wall, cpu: cpu, happeningsPerSecond: Double(counts.happenings) / max(wall, 1e-9),
+      counts: counts, wall: wall, cpu: cpu, gathering: gathering, serving: serving,
+      happeningsPerSecond: Double(counts.happenings) / max(wall, 1e-9),
       peakMemory: ScaledSimulation.peakMemory, traceHash: hash.text,
       requests: requests, mandates: mandates, sight: sight, notes: notes)
   }

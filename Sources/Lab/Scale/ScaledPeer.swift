@@ -20,8 +20,8 @@ final class ScaledPeer: @unchecked Sendable {
   @exclusivity(unchecked) var lots: SeededRandom
   var disk = SimulatedDisk()
   var workers: OrderedDictionary<WorkerID, SimulatedWorker> = [:]
-  /// Looked up, never iterated: the number of the newest setting of each timer.
-  @exclusivity(unchecked) var timers: [Core.Timer: UInt32] = [:]
+  /// Looked up, never iterated: what each timer that waits is withdrawn by.
+  @exclusivity(unchecked) var timers: [Core.Timer: Int32] = [:]
   var isUp = false
   /// Happenings that it has asked for.
   @exclusivity(unchecked) var asked: UInt32 = 0

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Identity
 import Measurements
+import Synchronization
 import Vocabulary
 
 /// Very many whole peers on one virtual clock: the production ``Node`` of each, as ``Simulation`` runs it, in a world without faults and
@@ -28,6 +29,8 @@ public final class ScaledSimulation {
     var map: DelayMap
     var peers: [ScaledPeer]
     var numbers: [NodeID: Int32]
+    /// Who and where each peer is: what others see of it. Its own thread is at work on the rest.
+    var contacts: [Contact]
     /// Nanoseconds that every path takes at least.
     var lookahead: Int64
     var shards: Int
@@ -60,12 +63,14 @@ public final class ScaledSimulation {
           using: &random))
     }
     for (number, ask) in scenario.requests.enumerated() { peers[ask.portal].asks.append(number) }
-    let lookahead = map.least + 1
+    // What is posted at a day's very beginning comes at the next one's: a longer day would have to hear of it on the day itself.
+    let lookahead = map.least
     self.threads = lookahead < ScaledSimulation.leastLookahead ? 1 : min(threads, max(1, peers.count))
     let isAlone = self.threads == 1
     world = World(
       scenario: scenario, map: map, peers: peers,
       numbers: Dictionary(uniqueKeysWithValues: peers.map { ($0.id, Int32($0.number)) }),
+      contacts: peers.map { Contact(node: $0.id, address: $0.settings.address) },
       lookahead: max(lookahead, isAlone ? ScaledSimulation.leastLookahead : 1),
       shards: isAlone ? 1 : min(peers.count, self.threads * ScaledSimulation.shardsPerThread),
       starts: scenario.nodes.map { .seconds($0.startsAt) })
@@ -81,16 +86,19 @@ public final class ScaledSimulation {
   /// Plays the scenario to its end.
   /// - Parameter progress: is told the simulated seconds now and then, from one of the threads.
   public func run(progress: (@Sendable (Double) -> Void)? = nil) -> ScaleOutcome {
-    let start = DispatchTime.now()
-    let cpu = ScaledSimulation.cpuSeconds
+    let start = ScaledSimulation.spent(at: 0)
+    let firstRequest = min(scenario.requests.map(\.at).min() ?? .infinity, scenario.endsAt)
+    let gathered = Mutex(start)
     let (lockstep, mail) = (Lockstep(parties: threads, parts: shards.count), Mail(shards: shards.count))
     let days = Instant.seconds(scenario.endsAt).nanoseconds / world.lookahead
+    let servingDay = Instant.seconds(firstRequest).nanoseconds / world.lookahead
     let ends = DispatchGroup()
     for number in 0..<threads {
       ends.enter()
       let told = number == 0 ? progress : nil
       let thread = Thread(block: { [shards, world] in
         for day in 0...days {
+          if number == 0, day == servingDay { gathered.withLock { $0 = ScaledSimulation.spent(at: firstRequest) } }
           while let part = lockstep.take() { shards[part].play(day, mail) }
           lockstep.wait()
           if let told, day % 256 == 0 { told(Double(day * world.lookahead) / 1e9) }
@@ -101,13 +109,14 @@ public final class ScaledSimulation {
       thread.start()
     }
     ends.wait()
-    let wall = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
-    return outcome(of: shards, wall: wall, cpu: ScaledSimulation.cpuSeconds - cpu)
+    let (end, middle) = (ScaledSimulation.spent(at: scenario.endsAt), gathered.withLock { $0 })
+    return outcome(of: shards, gathering: middle - start, serving: end - middle)
   }
 
-  /// Of all threads of this process; POSIX counts in microseconds.
-  private static var cpuSeconds: Double {
-    Double(clock()) / 1e6
+  /// Read off the clocks. Processor time is of all threads of this process; POSIX counts it in microseconds.
+  private static func spent(at simulated: Double) -> ScaleOutcome.Cost {
+    ScaleOutcome.Cost(
+      simulated: simulated, wall: Double(DispatchTime.now().uptimeNanoseconds) / 1e9, cpu: Double(clock()) / 1e6)
   }
 }
 
@@ -137,12 +146,10 @@ final class Mail: @unchecked Sendable {
     boxes[(Int(day & 1) * shards + from) * shards + to].append(letter)
   }
 
-  /// Takes out what lies in the day's box; its room is kept for the day after the next.
+  /// Takes out what lies in the day's box, in no order that matters; its room is kept for the day after the next.
   func take(day: Int64, from: Int, to: Int, _ each: (Letter) -> Void) {
     let box = boxes + ((Int(day & 1) * shards + from) * shards + to)
-    guard !box.pointee.isEmpty else { return }
-    for letter in box.pointee { each(letter) }
-    box.pointee.removeAll(keepingCapacity: true)
+    while let letter = box.pointee.popLast() { each(letter) }
   }
 }
 

@@ -17,8 +17,11 @@ extension Shard {
       peer.trace.add(3)
       let due = max(now, peer.clock.moment(at))
       peer.trace.add(due.nanoseconds.hashable)
-      push(.timer(timer, setting: peer.asked + 1), to: peer, at: due)
-      peer.timers[timer] = peer.asked
+      let waiting = push(.timer(timer), to: peer, at: due)
+      if let earlier = peer.timers.updateValue(waiting, forKey: timer) { queue.withdraw(earlier) }
+    case .stopTimer(let timer):
+      peer.trace.add(15)
+      if let waiting = peer.timers.removeValue(forKey: timer) { queue.withdraw(waiting) }
     case .sendExchange(let exchange, let node, _):
       sendLink(.exchange(exchange, from: Int32(peer.number)), exchange.estimatedBytes, from: peer, to: node, .control)
     case .sendLink(let message, let node, _, let purpose):
@@ -126,8 +129,7 @@ extension Shard {
   private func contacts(of peer: ScaledPeer) -> [Contact] {
     var found: [Contact] = []
     func add(_ other: Int) {
-      let there = world.peers[other]
-      let contact = Contact(node: there.id, address: there.settings.address)
+      let contact = world.contacts[other]
       guard other != peer.number, world.starts[other] < now, !found.contains(contact) else { return }
       found.append(contact)
     }

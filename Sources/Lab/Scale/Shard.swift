@@ -25,7 +25,7 @@ final class Shard: @unchecked Sendable {
     case exchange(GossipExchange, from: Int32)
     indirect case link(WireLinkMessage, from: Int32)
     indirect case input(Input)
-    case timer(Core.Timer, setting: UInt32)
+    case timer(Core.Timer)
     case written
     case step(WorkerID)
     case second
@@ -71,15 +71,14 @@ final class Shard: @unchecked Sendable {
   private func happen(_ next: consuming Happening, to peer: ScaledPeer) {
     switch consume next {
     case .gossip(let datagram, let from):
-      let sender = world.peers[Int(from)]
-      tell(peer, .gossip(datagram, from: sender.id, at: sender.settings.address))
-    case .timer(let timer, let setting):
-      guard let place = peer.timers.index(forKey: timer), peer.timers[place].value == setting else { return }
-      peer.timers.remove(at: place)
+      let sender = world.contacts[Int(from)]
+      tell(peer, .gossip(datagram, from: sender.node, at: sender.address))
+    case .timer(let timer):
+      peer.timers.removeValue(forKey: timer)
       tell(peer, .timer(timer))
     case .second: lookAtMachine(peer)
-    case .exchange(let exchange, let from): tell(peer, .exchange(exchange, from: world.peers[Int(from)].id))
-    case .link(let message, let from): tell(peer, .link(message, from: world.peers[Int(from)].id))
+    case .exchange(let exchange, let from): tell(peer, .exchange(exchange, from: world.contacts[Int(from)].node))
+    case .link(let message, let from): tell(peer, .link(message, from: world.contacts[Int(from)].node))
     case .input(let input): tell(peer, input)
     case .written: written(peer)
     case .step(let worker): step(worker, at: peer)
@@ -101,10 +100,12 @@ final class Shard: @unchecked Sendable {
   // MARK: - Asking for what is to happen
 
   /// At the peer itself.
-  func push(_ next: Happening, to peer: ScaledPeer, at time: Instant) {
+  /// - Returns: what it is withdrawn by from the queue.
+  @discardableResult
+  func push(_ next: Happening, to peer: ScaledPeer, at time: Instant) -> Int32 {
     peer.asked += 1
     let number = Int32(peer.number)
-    queue.add(Appointment(at: time.nanoseconds, asker: number, order: peer.asked, peer: number), next)
+    return queue.add(Appointment(at: time.nanoseconds, asker: number, order: peer.asked, peer: number), next)
   }
 
   func push(_ next: Happening, to peer: ScaledPeer, after delay: Duration) { push(next, to: peer, at: now + delay) }

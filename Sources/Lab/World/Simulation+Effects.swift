@@ -25,6 +25,9 @@ extension Simulation {
       trace.add(at.nanoseconds.hashable)
       let due = max(now, peers[number].clock.moment(at))
       peers[number].timers[timer] = queue.push(.timer(number, life: life, timer), at: due)
+    case .stopTimer(let timer):
+      trace.add(15)
+      peers[number].timers[timer] = nil
     case .persist(let records, let token):
       trace.add(4)
       for record in records { trace.add(record.bytes) }

@@ -198,7 +198,7 @@ extension Node {
       settle(inquiry)
     }
     for (request, submission) in portal.called
-    where !submission.ending.isEmpty && now - submission.began > Limits.inquiryTime {
+    where !submission.ending.isEmpty && submission.endAskedAt.map({ now - $0 > Limits.inquiryTime }) ?? true {
       // The manager may have died over it: what is known is told, the wish stays.
       for client in submission.ending { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
       portal.called[request]!.ending = []

@@ -212,6 +212,21 @@ struct RequestJourneyTests {
     #expect(got == Array(0..<UInt64(got.count)) && got.count > 50, "to its end the other was whole")
   }
 
+  @Test(
+    "a DELETE waits for the end itself, however long the service has run and whenever the portal keeps house",
+    arguments: [0, 250, 500, 750] as [Int64])
+  func slowEnd(later: Int64) throws {
+    var journey = try Journey(seed: 8)
+    let request = try journey.begin()
+    journey.world.run(for: .seconds(4) + .milliseconds(later))
+    journey.world.delay = .milliseconds(300)
+    let token = journey.world.ask(Journey.portal, .end(request))
+    let isAnswered = journey.world.run(atMost: .seconds(5)) { $0.answers[token] != nil }
+    #expect(isAnswered)
+    guard case .report(let report) = journey.world.answers[token] else { throw Journey.Refusal(what: "no report") }
+    #expect(report.wire.state == "ended", "answered “\(report.wire.state)”")
+  }
+
   // MARK: - Refusals
 
   @Test("a file that is not there is refused by name, and nothing is started")

@@ -162,6 +162,12 @@ extension Node {
       warrant.manager == sender, knownServices[request]?.warrant.map({ $0.term <= warrant.term }) ?? true,
       (try? warrant.verify(using: &verified)) != nil
     else { return }
+    // What its clients were told is over stays so, whatever a manager does that has not heard of it: it hears of it now.
+    if portal.called[request]?.isOver ?? false, !["ended", "failed"].contains(report.state) {
+      knownServices.note(request) { $0.warrant = warrant }
+      if report.state != "ending" { wishEnd(of: request) }
+      return
+    }
     knownServices.note(request) {
       $0.warrant = warrant
       $0.report = report

@@ -227,6 +227,24 @@ struct RequestJourneyTests {
     #expect(report.wire.state == "ended", "answered “\(report.wire.state)”")
   }
 
+  @Test("what a portal has told to be over stays so, and a manager that still works on it is told")
+  func over() throws {
+    var journey = try Journey(seed: 8)
+    let request = try journey.begin()
+    let manager = try #require(journey.manager(of: request))
+    let sender = journey.world.peers[manager].node.id
+    var late = try #require(journey.world.peers[manager].node.managerReport(of: request, explanation: false))
+    _ = journey.world.ask(Journey.portal, .end(request))
+    journey.world.run(for: .seconds(3))
+    #expect(journey.world.peers[Journey.portal].node.state(of: request)?.state == "ended")
+    late.state = "repairing"
+    let told = journey.world.heard.count
+    journey.world.inject(
+      .link(.with { $0.service = .with { $0.report = late } }, from: sender), at: Journey.portal)
+    #expect(journey.world.peers[Journey.portal].node.state(of: request)?.state == "ended")
+    #expect(journey.world.heard.count == told, "nobody who listens hears of it again")
+  }
+
   // MARK: - Refusals
 
   @Test("a file that is not there is refused by name, and nothing is started")

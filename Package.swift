@@ -86,7 +86,7 @@ let rooms = [
     name: "Lab",
     below: [
       "Base", "Identity", "Vocabulary", "Wire", "Membership", "Measurements", "Mandates", "Elections", "Evidence",
-      "Composition",
+      "Rivals", "Composition",
       "Assignments", "Desks", "Sessions", "Streams", "Core",
     ]),
   Room(name: "Reports", below: ["Base"]),

@@ -79,8 +79,8 @@ let rooms = [
   Room(
     name: "Lab",
     below: [
-      "Base", "Identity", "Vocabulary", "Wire", "Measurements", "Mandates", "Elections", "Evidence", "Composition",
-      "Assignments", "Desks", "Sessions", "Streams", "Core",
+      "Base", "Identity", "Vocabulary", "Wire", "Measurements", "Mandates", "Elections", "Evidence", "Rivals",
+      "Composition", "Assignments", "Desks", "Sessions", "Streams", "Core",
     ]),
   Room(name: "Reports"),
   Room(

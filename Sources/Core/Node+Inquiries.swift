@@ -162,6 +162,12 @@ extension Node {
       warrant.manager == sender, knownServices[request]?.warrant.map({ $0.term <= warrant.term }) ?? true,
       (try? warrant.verify(using: &verified)) != nil
     else { return }
+    // What its clients were told is over stays so, whatever a manager does that has not heard of it: it hears of it now.
+    if portal.called[request]?.isOver ?? false, !["ended", "failed"].contains(report.state) {
+      knownServices.note(request) { $0.warrant = warrant }
+      if report.state != "ending" { wishEnd(of: request) }
+      return
+    }
     knownServices.note(request) {
       $0.warrant = warrant
       $0.report = report
@@ -198,7 +204,7 @@ extension Node {
       settle(inquiry)
     }
     for (request, submission) in portal.called
-    where !submission.ending.isEmpty && now - submission.began > Limits.inquiryTime {
+    where !submission.ending.isEmpty && submission.endAskedAt.map({ now - $0 > Limits.inquiryTime }) ?? true {
       // The manager may have died over it: what is known is told, the wish stays.
       for client in submission.ending { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
       portal.called[request]!.ending = []

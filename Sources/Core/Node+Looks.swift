@@ -27,6 +27,8 @@ package enum Defect: String, CaseIterable, Sendable {
   case lostStoreForgotten
   /// An input socket acknowledges what came before anything was made of it.
   case acknowledgedOnReceipt
+  /// A member of raft forgets a vote that it gave: seen where managers are found so.
+  case raftVoteForgotten
 }
 
 extension Node {
@@ -40,6 +42,7 @@ extension Node {
     case .lostStoreForgotten: ballots.defect = .lostStoreForgotten
     case .fenceRemoved: desk.isFenceRemoved = true
     case .acknowledgedOnReceipt: streams.acknowledgesOnReceipt = true
+    case .raftVoteForgotten: contests.plantForgottenVotes()
     }
   }
 

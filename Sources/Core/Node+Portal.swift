@@ -49,7 +49,9 @@ struct PortalBook: Sendable {
     var isOver = false
     /// Sinks without clients, and since when.
     var abandoned: OrderedDictionary<String, Instant> = [:]
+    /// Clients that wait to hear of the end that they wished, and since when the first of them does.
     var ending: [ClientToken] = []
+    var endAskedAt: Instant?
     /// Nobody wants it any more: every manager is told so until it is over. A wish can die with the manager that it was sent to.
     var isUnwanted = false
     /// What the node that shares the source says of it.
@@ -251,6 +253,7 @@ extension Node {
   mutating func onEnd(_ client: ClientToken, _ request: RequestID) {
     guard let submission = portal.called[request] else { return onInquire(client, request, explanation: false) }
     guard !submission.isOver else { return effectsOut.append(.answer(client, .report(localReport(of: request)))) }
+    if submission.ending.isEmpty { portal.called[request]!.endAskedAt = now }
     portal.called[request]!.ending.append(client)
     portal.called[request]!.isUnwanted = true
     wishEnd(of: request)

@@ -27,6 +27,8 @@ public struct Contests: Sendable {
   private var lostBefore: WallTime?
   /// As portal.
   var calls: OrderedDictionary<RequestID, ContestCall> = [:]
+  /// A fault planted by a test of the tests, see ``Raft``; false everywhere else.
+  private var forgetsVotes = false
 
   /// - Parameters:
   ///   - keys: this peer's.
@@ -113,6 +115,14 @@ public struct Contests: Sendable {
   public func has(_ request: RequestID) -> Bool { contests[request] != nil }
   /// Contests kept.
   package var kept: (live: Int, tombstones: Int) { (contests.count - tombstones, tombstones) }
+  /// In every contest that begins or is taken up again: it comes before ``ContestInput/start``.
+  package mutating func plantForgottenVotes() {
+    forgetsVotes = true
+    for (request, contest) in contests where contest.rival != nil {
+      let forgetful = rival(for: contest.envelope, restoring: contest.promises)
+      contests[request]?.rival = forgetful
+    }
+  }
   /// Who takes part in a request.
   package func members(of request: RequestID) -> Electorate? { contests[request]?.envelope.body.electorate }
 
@@ -149,7 +159,9 @@ public struct Contests: Sendable {
     case .raft:
       // The paper's timing: a broadcast takes a tenth of the timeout (§5.6), disk included.
       let timeout = max(Limits.raftTimeout, view.longestRoundTrip(to: members) * 10)
-      return Raft(node: node, members: members, restoring: promises, timeout: timeout, spread: timeout)
+      var raft = Raft(node: node, members: members, restoring: promises, timeout: timeout, spread: timeout)
+      raft.forgetsVotes = forgetsVotes
+      return raft
     case .rendezvous, .sortition, .nearest, .leastLoaded: return nil
     }
   }

@@ -223,6 +223,39 @@ struct RequestJourneyTests {
     #expect(got == Array(0..<UInt64(got.count)) && got.count > 50, "to its end the other was whole")
   }
 
+  @Test(
+    "a DELETE waits for the end itself, however long the service has run and whenever the portal keeps house",
+    arguments: [0, 250, 500, 750] as [Int64])
+  func slowEnd(later: Int64) throws {
+    var journey = try Journey(seed: 8)
+    let request = try journey.begin()
+    journey.world.run(for: .seconds(4) + .milliseconds(later))
+    journey.world.delay = .milliseconds(300)
+    let token = journey.world.ask(Journey.portal, .end(request))
+    let isAnswered = journey.world.run(atMost: .seconds(5)) { $0.answers[token] != nil }
+    #expect(isAnswered)
+    guard case .report(let report) = journey.world.answers[token] else { throw Journey.Refusal(what: "no report") }
+    #expect(report.wire.state == "ended", "answered “\(report.wire.state)”")
+  }
+
+  @Test("what a portal has told to be over stays so, and a manager that still works on it is told")
+  func over() throws {
+    var journey = try Journey(seed: 8)
+    let request = try journey.begin()
+    let manager = try #require(journey.manager(of: request))
+    let sender = journey.world.peers[manager].node.id
+    var late = try #require(journey.world.peers[manager].node.managerReport(of: request, explanation: false))
+    _ = journey.world.ask(Journey.portal, .end(request))
+    journey.world.run(for: .seconds(3))
+    #expect(journey.world.peers[Journey.portal].node.state(of: request)?.state == "ended")
+    late.state = "repairing"
+    let told = journey.world.heard.count
+    journey.world.inject(
+      .link(.with { $0.service = .with { $0.report = late } }, from: sender), at: Journey.portal)
+    #expect(journey.world.peers[Journey.portal].node.state(of: request)?.state == "ended")
+    #expect(journey.world.heard.count == told, "nobody who listens hears of it again")
+  }
+
   // MARK: - Refusals
 
   @Test("a file that is not there is refused by name, and nothing is started")

@@ -151,7 +151,8 @@ private func say(_ text: String) { FileHandle.standardError.write(Data((text + "
       #expect(scenario.liars.allSatisfy { !honest.contains($0.node) }, "seed \(seed)")
       for liar in scenario.liars { ways[liar.way, default: 0] += 1 }
       // Nothing else is drawn otherwise because of them, nor of what is asked for besides pictures.
-      let name = ReplayName(seed: seed, steps: scenario.liars.map { _ in .dropLiar(0) } + [.picturesOnly])
+      let liars = scenario.liars.map { _ in Shortening.dropLiar(0) }
+      let name = ReplayName(seed: seed, steps: [.quorum] + liars + [.picturesOnly])
       #expect(name.scenario == plain && ReplayName("\(name)") == name, "\(name)")
     }
     #expect(ways.count == Liar.Way.allCases.count && ways.values.reduce(0, +) > 60, "\(ways)")

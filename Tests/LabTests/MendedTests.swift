@@ -63,8 +63,8 @@ import Testing
   @Test(
     "what the swarm found, as it shortened it",
     arguments: [
-      "117-v-f5-f4-h2-f1-h2", "158-v-l0-h5-h4-h1-f4-f0-h3-h1-h3", "196-v-f3-f0-h0", "1190-v",
-      "181-r3-f4-f2-f0-v1-h1-h0-h1",
+      "117-q-v-f5-f4-h2-f1-h2", "158-q-v-l0-h5-h4-h1-f4-f0-h3-h1-h3", "196-q-v-f3-f0-h0", "1190-q-v",
+      "181-q-r3-f4-f2-f0-v1-h1-h0-h1",
     ])
   func found(name: String) throws {
     let scenario = try #require(ReplayName(name)).scenario

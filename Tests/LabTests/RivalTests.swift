@@ -47,6 +47,32 @@ import Testing
     return try Simulation(scenario).run()
   }
 
+  @Test("the swarm finds managers in every way, protocols without a quorum only where nobody lies")
+  func drawn() {
+    var ways: [ElectionStrategy: Int] = [:]
+    for seed in 1...400 as ClosedRange<UInt64> {
+      let scenario = ScenarioMaker.scenario(seed: seed)
+      ways[scenario.election ?? .rendezvous, default: 0] += 1
+      #expect(scenario.safety == .quorum || scenario.liars.isEmpty, "seed \(seed)")
+      #expect(throws: Never.self, "seed \(seed)") { try scenario.check() }
+    }
+    #expect(ways.count == ElectionStrategy.allCases.count && ways.values.allSatisfy { $0 >= 8 }, "\(ways)")
+  }
+
+  @Test("(canary) members of raft that forget their votes elect two leaders of one term, and that is noticed")
+  func forgottenVotes() throws {
+    var caught = 0
+    for seed in 1...12 as ClosedRange<UInt64> where caught == 0 {
+      var scenario = FailoverTests.scenario(.running, seed: seed, strategy: .raft)
+      scenario.endsAt = 60
+      (scenario.healsAt, scenario.faults) = (40, [])
+      #expect(try Simulation(scenario).run().findings == [], "seed \(seed)")
+      let broken = try Simulation(scenario, defect: .raftVoteForgotten).run()
+      caught += broken.findings.contains { $0.checker == MajorityChecker.name } ? 1 : 0
+    }
+    #expect(caught > 0)
+  }
+
   @Test("parted, bully has two managers of one term, which is counted and no finding; a quorum never has")
   func twoManagers() throws {
     var two: [ElectionStrategy: Int] = [:]

@@ -5,6 +5,7 @@ import Desks
 import Elections
 import Identity
 import Mandates
+import Rivals
 import Sessions
 import Streams
 import Vocabulary
@@ -59,6 +60,8 @@ enum Sight {
   case sends(Int, to: Int, bytes: Int)
   /// … and it is about an election.
   case elects(Int, to: Int, ElectionMessage)
+  /// … and it is of a contest without a quorum.
+  case contests(Int, to: Int, ContestMessage)
   /// … and it is between a manager and a node.
   case directs(Int, to: Int, SessionMessage)
   /// … and it is of a stream: a subscription or an acknowledgement.
@@ -84,7 +87,7 @@ extension Simulation {
       MandateChecker(), PromiseChecker(), VersionChecker(), FenceChecker(), PlanChecker(), OwnerChecker(),
       ShareChecker(),
       CapacityChecker(), DeliveryChecker(), AcknowledgementChecker(), LimitChecker(), FreezeChecker(),
-      LiarChecker(), GenerationChecker(),
+      LiarChecker(), GenerationChecker(), MajorityChecker(),
     ]
   }
   /// Names of all checkers, as findings bear them.

@@ -11,10 +11,11 @@ public enum ScenarioMaker {
     var scenario = honest(seed: seed)
     addLiars(to: &scenario)
     addMedia(to: &scenario)
+    addStrategy(to: &scenario)
     return scenario
   }
 
-  /// The same without its liars, and of pictures alone.
+  /// The same without its liars, of pictures alone and under the default strategy.
   static func honest(seed: UInt64) -> Scenario {
     var random = SeededRandom(seed: seed &* 0x9E37_79B9 &+ 17)
     let size = 4 + random.index(below: 4)

@@ -24,6 +24,8 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
   case askPictures(Int)
   /// Each packet is a chunk.
   case smallChunks
+  /// Managers are found by the default strategy.
+  case quorum
 
   /// As in a replay command.
   public var description: String {
@@ -39,6 +41,7 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .picturesOnly: "v"
     case .askPictures(let number): "v\(number)"
     case .smallChunks: "p"
+    case .quorum: "q"
     }
   }
 
@@ -57,6 +60,7 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case ("v", nil): self = .picturesOnly
     case ("v", let number?): self = .askPictures(number)
     case ("p", nil): self = .smallChunks
+    case ("q", nil): self = .quorum
     default: return nil
     }
   }
@@ -117,6 +121,9 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .smallChunks:
       guard scenario.chunk != nil else { return nil }
       shorter.chunk = nil
+    case .quorum:
+      guard scenario.election != nil else { return nil }
+      shorter.election = nil
     }
     return shorter
   }
@@ -253,6 +260,7 @@ public struct Shrinker {
       isShorter = false
       let scenario = best.scenario
       var steps: [Shortening] = scenario.liars.indices.reversed().map { .dropLiar($0) }
+      steps += [.quorum]
       steps += scenario.requests.indices.reversed().map { .dropRequest($0) }
       steps += scenario.faults.indices.reversed().map { .dropFault($0) }
       steps += [.picturesOnly, .dropNode, .calm, .exactClocks, .halveSources, .smallChunks]

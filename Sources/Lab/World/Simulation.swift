@@ -7,6 +7,7 @@ import Elections
 import Identity
 import Mandates
 import Measurements
+import Rivals
 import Sessions
 import Streams
 import Vocabulary
@@ -274,6 +275,8 @@ public final class Simulation {
     switch message.body {
     case .election(let election):
       if let read = try? ElectionMessage(validating: election, using: &verified) { see(.elects(from, to: to, read)) }
+    case .rival(let rival):
+      if let read = try? ContestMessage(validating: rival, using: &verified) { see(.contests(from, to: to, read)) }
     case .session(let session):
       if let read = try? SessionMessage(validating: session) { see(.directs(from, to: to, read)) }
     case .stream(let stream):

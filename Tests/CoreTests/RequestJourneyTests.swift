@@ -238,7 +238,7 @@ struct RequestJourneyTests {
     #expect(report.wire.state == "ended", "answered “\(report.wire.state)”")
   }
 
-  @Test("what a portal has told to be over stays so, and a manager that still works on it is told")
+  @Test("what a portal has told to be over stays so, whatever a manager reports that has not heard of it")
   func over() throws {
     var journey = try Journey(seed: 8)
     let request = try journey.begin()

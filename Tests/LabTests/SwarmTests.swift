@@ -5,7 +5,7 @@ import Testing
 
 @testable import Lab
 
-/// With the checks of a debug build. The two hundred of every test run are played by the release build, eight times as fast: see `Tools/test`.
+/// With the checks of a debug build. The two hundred of every test run are played by the release build, many times as fast: see `Tools/test`.
 /// `MILLRACE_SWARM=2000 MILLRACE_SEED=7 swift test` looks longer and elsewhere.
 private let runs = ProcessInfo.processInfo.environment["MILLRACE_SWARM"].flatMap { Int($0) } ?? 20
 private let seed = ProcessInfo.processInfo.environment["MILLRACE_SEED"].flatMap { UInt64($0) } ?? 1

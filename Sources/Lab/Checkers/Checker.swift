@@ -60,7 +60,7 @@ enum Sight {
   case sends(Int, to: Int, bytes: Int)
   /// … and it is about an election.
   case elects(Int, to: Int, ElectionMessage)
-  /// … and it is of a contest without a quorum.
+  /// … and it is of a contest under a rival protocol.
   case contests(Int, to: Int, ContestMessage)
   /// … and it is between a manager and a node.
   case directs(Int, to: Int, SessionMessage)

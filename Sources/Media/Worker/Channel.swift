@@ -15,6 +15,13 @@ struct Channel {
   /// The longest message that a node sends: a packet of the link's size, and room around it.
   private static let longest = Limits.linkMessageBytes + (64 << 10)
 
+  /// What one reading takes from the socket: made once, since filling it anew for each costs more than the reading, and in a debug build
+  /// more than the media.
+  private var page = [UInt8](unsafeUninitializedCapacity: 256 << 10) { bytes, count in
+    memset(bytes.baseAddress!, 0, bytes.count)
+    count = bytes.count
+  }
+
   init(descriptor: Int32) {
     self.descriptor = descriptor
     _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
@@ -55,14 +62,11 @@ struct Channel {
   mutating func receive() throws -> [WireToWorker.OneOf_Body] {
     var hasClosed = false
     while true {
-      let room = 256 << 10
-      let before = incoming.count
-      incoming.append(contentsOf: repeatElement(0, count: room))
-      let count = incoming.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + before, room, 0) }
-      incoming.removeLast(room - max(0, count))
+      let count = page.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress!, $0.count, 0) }
       if count == 0 { hasClosed = true }
       if count < 0, errno != EAGAIN, errno != EINTR { hasClosed = true }
-      if count < room { break }
+      incoming += page[..<max(0, count)]
+      if count < page.count { break }
     }
     var messages: [WireToWorker.OneOf_Body] = []
     while incoming.count - start >= 4 {

@@ -17,7 +17,7 @@ struct Channel {
 
   /// What one reading takes from the socket: made once, since filling it anew for each costs more than the reading, and in a debug build
   /// more than the media.
-  private var page = [UInt8](unsafeUninitializedCapacity: 256 << 10) { bytes, count in
+  private var page = [UInt8](unsafeUninitializedCapacity: 64 << 10) { bytes, count in
     memset(bytes.baseAddress!, 0, bytes.count)
     count = bytes.count
   }

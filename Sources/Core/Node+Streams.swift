@@ -13,7 +13,19 @@ import Wire
 extension Node {
   // MARK: - On the desk's wishes
 
+  /// What the desk wished earlier of the same stream or sink may still wait for the disk, and comes first: a group that is given up while
+  /// its opening waits would be opened after all, and one that is taken up again while its end waits would end.
   mutating func perform(_ effects: [DeskEffect]) {
+    for effect in effects {
+      // A write begins at once: what waits for it waits for all earlier ones.
+      let subjects = if case .persist = effect { Set<DeskEffect.Subject>() } else { effect.subjects }
+      let last = subjects.isEmpty ? nil : waiting.keys.last { waiting[$0]!.contains { $0.concerns(subjects) } }
+      if let last { waiting[last]!.append(.desk([effect])) } else { carryOut([effect]) }
+    }
+  }
+
+  /// At once, in this order.
+  mutating func carryOut(_ effects: [DeskEffect]) {
     for effect in effects {
       switch effect {
       case .openGroup(let order), .updateGroup(let order):
@@ -50,6 +62,15 @@ extension Node {
         if case .electorateImplausible = error, let request { explainImplausible(request, to: sender) }
       }
     }
+  }
+
+  /// Streams of which the desk's wishes wait for the disk.
+  package var streamsAwaited: Set<StreamKey> {
+    Set(
+      waiting.values.joined().flatMap { rest -> [StreamKey] in
+        guard case .desk(let effects) = rest else { return [] }
+        return effects.flatMap(\.subjects).compactMap { if case .stream(let key) = $0 { key } else { nil } }
+      })
   }
 
   private func inputPlan(_ input: InputAssignment, showing authorization: [UInt8]) -> InputPlan {
@@ -193,6 +214,13 @@ extension Node {
     case .text: format.codec
     case .muxed: format.codec + " (" + format.tracks.map(\.codec).joined(separator: ", ") + ")"
     }
+  }
+}
+
+extension Node.Continuation {
+  fileprivate func concerns(_ subjects: Set<DeskEffect.Subject>) -> Bool {
+    guard case .desk(let effects) = self else { return false }
+    return effects.contains { !$0.subjects.isDisjoint(with: subjects) }
   }
 }
 

@@ -261,7 +261,7 @@ public struct Node: Sendable {
     switch rest {
     case .ballots(let rest): perform(rest)
     case .contests(let rest): perform(rest)
-    case .desk(let rest): perform(rest)
+    case .desk(let rest): carryOut(rest)
     case .nothing: break
     }
   }

@@ -61,6 +61,26 @@ public enum DeskEffect: Hashable, Sendable {
   case refused(RequestID?, AssignmentError, from: NodeID)
 }
 
+extension DeskEffect {
+  /// What effects change, so that two on the same must keep their order.
+  public enum Subject: Hashable, Sendable {
+    case stream(StreamKey)
+    case sink(DeliveryID)
+  }
+
+  /// What this effect changes, and those that wait behind it; empty for what may overtake.
+  public var subjects: Set<Subject> {
+    switch self {
+    case .openGroup(let order), .updateGroup(let order): [.stream(order.spec.output)]
+    case .closeGroup(let key): [.stream(key)]
+    case .openSink(let order), .updateSink(let order): [.sink(order.id)]
+    case .closeSink(let id): [.sink(id)]
+    case .persist(_, let rest): Set(rest.flatMap(\.subjects))
+    case .send, .setTimer, .promised, .refused: []
+    }
+  }
+}
+
 /// The desk's timers.
 public enum DeskTimer: Hashable, Sendable {
   /// The earliest of all TTLs, leases and graces. One that fires early or late does no harm.

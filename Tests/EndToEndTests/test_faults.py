@@ -44,6 +44,7 @@ def begin(overlay, tmp_path, file='talk.mkv', managers=None, portal='echo', sour
                 wait_for(lambda: recorded.exists() and recorded.stat().st_size > 20_000, 30, 'media arrives')
                 return view, process, recorded
         except BaseException:
+            print('the portal says:', json.dumps(portal.get('/v1/services'))[:4000])
             process.kill()
             process.wait()
             raise

@@ -176,6 +176,33 @@ import Testing
     }
   }
 
+  @Test(
+    "the swarm strikes at every moment of a manager, in every way, bounds what comes down, and lets machines join late")
+  func moments() {
+    var states: Set<Fault.ManagerState> = []
+    var (targets, kinds): (Set<String>, Set<String>) = ([], [])
+    var (bound, storms, calm) = (0, 0, 0)
+    for seed in UInt64(1)...300 {
+      let scenario = ScenarioMaker.scenario(seed: seed)
+      let moments = scenario.faults.filter { $0.trigger != nil }
+      for fault in moments {
+        states.formUnion([fault.trigger?.state].compactMap(\.self))
+        kinds.insert(String(describing: fault.kind).prefix { $0 != "(" }.description)
+        if case .pause(let target) = fault.kind {
+          targets.insert(String(describing: target).prefix { $0 != "(" }.description)
+        }
+      }
+      bound += scenario.nodes.contains { $0.down > 0 } ? 1 : 0
+      storms += scenario.nodes.contains { $0.startsAt > 4 } ? 1 : 0
+      calm += moments.isEmpty ? 1 : 0
+      // Taken away again, what is left is what the seed makes without.
+      #expect(calm == 0 || scenario.withoutMoments?.withoutMoments == nil, "seed \(seed)")
+    }
+    #expect(states == Set(Fault.ManagerState.allCases), "\(states)")
+    #expect(kinds.count == 4 && targets.count == 4, "\(kinds), \(targets)")
+    #expect(bound > 40 && storms > 15 && calm > 100, "\(bound), \(storms), \(calm)")
+  }
+
   @Test("the names that an error tells are those that there are")
   func names() throws {
     let targets: [Fault.Target] = [

@@ -4,7 +4,7 @@ import Base
 /// equal; trouble aimed at whoever matters at the moment: managers just elected, electors, the middle of a chain; and some with liars.
 public enum ScenarioMaker {
   /// When the first client may ask, in seconds.
-  private static let begin = 4.0
+  static let begin = 4.0
 
   /// The scenario of a seed.
   public static func scenario(seed: UInt64) -> Scenario {
@@ -12,10 +12,11 @@ public enum ScenarioMaker {
     addLiars(to: &scenario)
     addMedia(to: &scenario)
     addStrategy(to: &scenario)
+    addMoments(to: &scenario)
     return scenario
   }
 
-  /// The same without its liars, of pictures alone and under the default strategy.
+  /// The same without its liars, of pictures alone, under the default strategy, and without what ``addMoments(to:)`` adds.
   static func honest(seed: UInt64) -> Scenario {
     var random = SeededRandom(seed: seed &* 0x9E37_79B9 &+ 17)
     let size = 4 + random.index(below: 4)

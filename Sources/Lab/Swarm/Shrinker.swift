@@ -26,6 +26,8 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
   case smallChunks
   /// Managers are found by the default strategy.
   case quorum
+  /// Nothing strikes at a manager's moments, nothing bounds what comes down, and nobody joins late.
+  case noMoments
 
   /// As in a replay command.
   public var description: String {
@@ -42,6 +44,7 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .askPictures(let number): "v\(number)"
     case .smallChunks: "p"
     case .quorum: "q"
+    case .noMoments: "m"
     }
   }
 
@@ -61,6 +64,7 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case ("v", let number?): self = .askPictures(number)
     case ("p", nil): self = .smallChunks
     case ("q", nil): self = .quorum
+    case ("m", nil): self = .noMoments
     default: return nil
     }
   }
@@ -124,6 +128,7 @@ public enum Shortening: Hashable, Sendable, CustomStringConvertible {
     case .quorum:
       guard scenario.election != nil else { return nil }
       shorter.election = nil
+    case .noMoments: return scenario.withoutMoments
     }
     return shorter
   }
@@ -260,7 +265,7 @@ public struct Shrinker {
       isShorter = false
       let scenario = best.scenario
       var steps: [Shortening] = scenario.liars.indices.reversed().map { .dropLiar($0) }
-      steps += [.quorum]
+      steps += [.quorum, .noMoments]
       steps += scenario.requests.indices.reversed().map { .dropRequest($0) }
       steps += scenario.faults.indices.reversed().map { .dropFault($0) }
       steps += [.picturesOnly, .dropNode, .calm, .exactClocks, .halveSources, .smallChunks]

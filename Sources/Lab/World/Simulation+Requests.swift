@@ -119,8 +119,9 @@ extension Simulation {
     writer?.write(.event(number, event, at: now))
   }
 
+  /// A portal may call again for the same client, under another ID.
   private func called(_ request: RequestID, at number: Int) {
-    for index in asks.indices where asks[index].ask.portal == number && asks[index].request == nil {
+    for index in asks.indices where asks[index].ask.portal == number && asks[index].acceptedAt == nil {
       guard let token = asks[index].token, peers[number].node.request(askedBy: token) == request else { continue }
       asks[index].request = request
       asks[index].electors = peers[number].node.electors(of: request)

@@ -294,9 +294,9 @@ extension Node {
     let waiting = submission.ending
     portal.called[request]!.ending = []
     for client in waiting { effectsOut.append(.answer(client, .report(localReport(of: request)))) }
+    let problem = knownServices[request]?.problem ?? ""
     for client in submission.clients {
-      effectsOut.append(
-        .answer(client, .refused(.manager(knownServices[request]?.problem ?? "the service ended", nil))))
+      effectsOut.append(.answer(client, .refused(.manager(problem.isEmpty ? "the service ended" : problem, nil))))
     }
     portal.called[request]!.clients = []
   }
@@ -332,14 +332,14 @@ extension Node {
       giveUp(token, .sourceNodeUnreachable(submission.request.source.node))
     }
     for (request, submission) in portal.called where !submission.isOver {
-      if submission.isUnwanted {
-        wishEnd(of: request)
-      } else if submission.running == nil, now - submission.began > Limits.submissionTime {
+      if submission.running == nil, now - submission.began > Limits.submissionTime {
         refuse(
           request,
           .manager(
             "the service did not come to run within \(Int(Limits.submissionTime.seconds)) s",
             knownServices[request]?.warrant?.manager))
+        wishEnd(of: request)
+      } else if submission.isUnwanted {
         wishEnd(of: request)
       } else if submission.running != nil, !submission.abandoned.isEmpty {
         let patience = submission.delivered.isEmpty ? Limits.clientAbsence : Limits.clientAbsenceAtEnd

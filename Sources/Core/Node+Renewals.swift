@@ -47,10 +47,12 @@ extension Node {
 
 extension Node {
   /// A manager that has not renewed a sink here for as long as makes an orphan may have a successor that this portal has not heard of, or have
-  /// ended the service while this portal was cut off: the electors know.
+  /// ended the service while this portal was cut off: the electors know. So do they of one that died over the end of what never came to run.
   mutating func seekSilentManagers() {
-    for (request, submission) in portal.called where submission.running != nil && !submission.isOver {
-      guard submission.sought.map({ now - $0 > Limits.seeking }) ?? true, !desk.isRenewed(request, at: now),
+    for (request, submission) in portal.called where !submission.isOver {
+      let isEndLate = submission.endAskedAt.map { now - $0 > Limits.inquiryTime } ?? false
+      guard submission.running != nil || isEndLate, submission.sought.map({ now - $0 > Limits.seeking }) ?? true,
+        !desk.isRenewed(request, at: now),
         let warrant = knownServices[request]?.warrant
       else { continue }
       portal.called[request]!.sought = now

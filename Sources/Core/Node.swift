@@ -321,7 +321,8 @@ public struct Memory: Hashable, Sendable {
 extension Fence {
   static let recordKind = "fence"
 
-  init?(restoring record: Record) {
+  /// Of what is on a disk; nil for records of other kinds.
+  package init?(restoring record: Record) {
     guard record.name.kind == Fence.recordKind, let hash = Bytes32(record.name.key),
       let wire = try? WireTermRecord(parsing: record.bytes)
     else { return nil }

@@ -152,9 +152,11 @@ public struct Raft: Rival {
     return effects + (promises == before ? [] : [.persist(promises, then: [])]) + wait(now, &random)
   }
 
-  /// The term counts, its candidate gets no vote: the paper's rule that a leader lacks nothing a majority has (§5.4.1).
+  /// The term counts, its candidate gets no vote: the paper's rule that a leader lacks nothing a majority has (§5.4.1). Nor does it buy time, as only
+  /// a vote and a leader's word do (§5.2): whoever cannot win would else keep all others from standing, for ever.
   private mutating func onSeen(_ term: UInt32, _ now: Instant, _ random: inout SeededRandom) -> [RivalEffect] {
     guard state != .idle, term > promises.term else { return [] }
-    return step(to: term) + [.persist(promises, then: [])] + wait(now, &random)
+    let wasLeader = state == .leader
+    return step(to: term) + [.persist(promises, then: [])] + (wasLeader ? wait(now, &random) : [])
   }
 }

@@ -77,13 +77,14 @@ struct Inlet: Sendable {
 
   // MARK: On the owner's wishes
 
-  /// Begins there, whatever went before: the consumer is new and has nothing.
+  /// Begins there, whatever went before: the consumer is new and has nothing. Of what lies before it says nothing: who takes over a stage begins
+  /// where the next one is, which may hold what no client has written yet.
   mutating func begin(from point: StartPoint, at now: Instant, _ out: inout Outbox) {
     leave(finished: false, &out)
     start = point
     expected = if case .position(let position) = point { position } else { nil }
     while let last = trail.last, expected.map({ last.position >= $0 }) ?? true { trail.popLast() }
-    acknowledgedBelow = expected
+    acknowledgedBelow = nil
     queued = 0
     lastFormat = nil
     attempts = 0

@@ -182,6 +182,21 @@ private struct Contest<Protocol: Rival> {
     #expect(caught != nil)
   }
 
+  @Test("raft: newer terms of a member that cannot win do not keep another from standing when its patience ends")
+  func raftStands() {
+    let ids = (1...3).map { NodeID(Bytes32([UInt8](repeating: UInt8($0), count: 32))!) }
+    var raft = Raft(node: ids[0], members: ids, restoring: nil, timeout: .milliseconds(100), spread: .zero)
+    var random = SeededRandom(seed: 1)
+    func at(_ milliseconds: Int) -> Instant { .zero + .milliseconds(milliseconds) }
+    _ = raft.handle(.call, at: at(0), using: &random)
+    for step in 1...5 { _ = raft.handle(.seen(term: UInt32(step)), at: at(step * 20 - 1), using: &random) }
+    let stands = raft.handle(.timer, at: at(101), using: &random)
+    #expect(
+      stands.first
+        == .persist(
+          RivalPromises(term: 6, vote: ids[0]), then: ids.dropFirst().map { .send($0, .election(term: 6)) }))
+  }
+
   @Test("raft: without a spread of timeouts votes split for ever; with one they do not")
   func raftSpread() {
     func firstElection(spread: Duration, seed: UInt64) -> Int64? {

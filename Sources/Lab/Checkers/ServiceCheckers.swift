@@ -13,6 +13,7 @@ struct FenceChecker: Checker {
   static let name = "fences hold"
   var faults: [CheckerFault] = []
   let watchesSteps = true
+  /// The highest term that each node has on disk or has answered under. What it has only decided, a crash may undo.
   private var obeyed: [Pair: Term] = [:]
   /// What each node did last for whom: a share that no manager has touched since keeps its term, which is no disobedience.
   private var shares: [Share: Mark] = [:]
@@ -35,9 +36,19 @@ struct FenceChecker: Checker {
     case .crashes(let number, let losesStore):
       shares = shares.filter { $0.key.pair.node != number }
       if losesStore { obeyed = obeyed.filter { $0.key.node != number } }
+    case .wrote(let number, let records):
+      for fence in records.compactMap(Fence.init(restoring:)) {
+        keep(Pair(node: number, request: fence.request), fence.term)
+      }
+    case .directs(let number, _, .reserved(let answer)):
+      if case .success = answer.result { keep(Pair(node: number, request: answer.mark.request), answer.mark.term) }
+    case .directs(let number, _, .committed(let answer)):
+      if answer.rejected.isEmpty { keep(Pair(node: number, request: answer.mark.request), answer.mark.term) }
     default: return
     }
   }
+
+  private mutating func keep(_ pair: Pair, _ term: Term) { obeyed[pair] = max(term, obeyed[pair] ?? term) }
 
   mutating func step(of number: Int, _ node: Node, after input: Input, at now: Instant, in world: Simulation) {
     guard input.concernsWork else { return }
@@ -63,7 +74,6 @@ struct FenceChecker: Checker {
     if let before = obeyed[pair], term < before {
       found("\(what) term \(term) of \(pair.request.short) after term \(before)", at: pair.node)
     }
-    obeyed[pair] = max(term, obeyed[pair] ?? term)
   }
 }
 

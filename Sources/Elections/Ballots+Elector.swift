@@ -80,12 +80,14 @@ extension Ballots {
     if let lost = generation?.bornAfterLoss, defect != .lostStoreForgotten, body.issued <= lost + Limits.clockSkew {
       throw .lostStore
     }
-    guard kept.live < Limits.ballots, tombstones < Limits.tombstones,
-      requestsOfClient[envelope.client, default: 0] < Limits.ballotsPerClient
-    else {
-      throw .busy
-    }
+    guard hasRoom(for: envelope.client) else { throw .busy }
     if let contest = body.contest { throw .disorder("\(contest.rawValue) is no order under the quorum protocol") }
+  }
+
+  /// Whether one more request of this client may live here. Each that lives will want a tombstone.
+  func hasRoom(for client: NodeID) -> Bool {
+    kept.live < Limits.ballots && kept.live + tombstones < Limits.tombstones
+      && requestsOfClient[client, default: 0] < Limits.ballotsPerClient
   }
 
   // MARK: Voting

@@ -76,7 +76,9 @@ extension Ballots {
     guard envelope.notAfter(renewedBy: renewal) + Limits.clockSkew >= time.wall else { throw .expired }
     // It may have promised something, missed the renewal and forgotten: to begin anew would be to break its word.
     if body.notAfter + Limits.clockSkew < time.wall, succession.mayHaveElectedBefore(node) { throw .expired }
-    guard body.issued <= time.wall + Limits.clockSkew else { throw .clockSkew(time.wall) }
+    guard body.issued <= time.wall + Limits.clockSkew,
+      envelope.notAfter(renewedBy: renewal) <= time.wall.longestValidity
+    else { throw .clockSkew(time.wall) }
     if let lost = generation?.bornAfterLoss, defect != .lostStoreForgotten, body.issued <= lost + Limits.clockSkew {
       throw .lostStore
     }

@@ -69,6 +69,38 @@ import Vocabulary
     }
   }
 
+  @Test("a renewal that is issued years ahead keeps nothing: no ballot, no mandate")
+  func ahead() throws {
+    var (overlay, envelope, manager, others) = try HandoverTests.running(lifetime: .seconds(60))
+    let (other, year) = (others[0], Duration.seconds(365 * 24 * 3_600))
+    let far = Signed(
+      Renewal(request: envelope.request, issued: overlay.wall + year, notAfter: overlay.wall + year + .seconds(60)),
+      by: overlay.peers[0].keys)
+    let mandate = try #require(overlay.peers[manager].ballots.tenures[envelope.request]).mandate
+    let shown = mandate.renewed(by: far)
+    #expect(shown.notAfter == far.body.notAfter)
+    let beat = ElectionMessage.heartbeat(envelope.request, mandate.term, sent: overlay.now, shown)
+    overlay.give(other, .received(from: overlay.ids[manager], beat))
+    #expect(overlay.peers[other].ballots.ballots[envelope.request]?.record.notAfter == envelope.body.notAfter)
+    // One that had no part in it so far does not begin with it.
+    overlay.peers[other].ballots = Ballots(keys: overlay.peers[other].keys)
+    overlay.give(other, .start(identityIsNew: true))
+    overlay.give(other, .members(overlay.view))
+    overlay.give(other, .received(from: overlay.ids[manager], beat))
+    #expect(overlay.peers[other].ballots.ballots[envelope.request] == nil)
+    // Nor does a service node obey it.
+    var verified = VerifiedDigests()
+    func obeys(_ mandate: Mandate) -> MandateFault? {
+      do {
+        try mandate.verify(
+          for: envelope.request, in: mandate.term, wall: overlay.wall, view: overlay.view, at: overlay.now,
+          using: &verified)
+      } catch { return error }
+      return nil
+    }
+    #expect(obeys(mandate) == nil && obeys(shown) == .tooLong(far.body.notAfter))
+  }
+
   @Test("who has no part in a request does not count as told of its end")
   func strangers() throws {
     var (overlay, envelope, manager, _) = try HandoverTests.running()

@@ -60,7 +60,7 @@ extension AssignmentError {
     case "misSigned": self = .misSigned
     case "malformed": self = .malformed(InvalidMessage("Assignment", detail))
     case "expired": self = .expired(WallTime(milliseconds: Int64(detail) ?? 0))
-    case "staleTerm": self = .staleTerm(seen: Term(wire.term))
+    case "staleTerm": self = .staleTerm(seen: try Term(validating: wire.term, "\(field).term"))
     case "mandateMissing": self = .mandateMissing
     case "mandateInvalid": self = .mandateInvalid(detail)
     case "electorateImplausible": self = .electorateImplausible(detail)

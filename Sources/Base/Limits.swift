@@ -9,6 +9,9 @@ public enum Limits {
   public static let linkMessageBytes = 8 << 20
   /// Members a peer keeps: SWIM's full view, a few hundred bytes each.
   public static let members = 10_000
+  /// Deliveries to clients that one node has open or has promised; each may serve many clients. The desk admits no more, the streams hold no
+  /// more.
+  public static let sinks = 1_024
   /// Text that a person wrote (a title, a path, an overlay text), in UTF-8 bytes.
   public static let textBytes = 4_096
   /// A request document (YAML or JSON), in bytes.

@@ -45,6 +45,8 @@ extension OrderedDictionary<RequestID, KnownService> {
 extension Limits {
   /// Services that a peer remembers having heard of.
   public static let knownServices = 1_024
+  /// Questions of clients that other peers are being asked at a time; beyond it what is known here must do.
+  public static let inquiries = 1_024
 }
 
 /// How a service stands, and how old that is.
@@ -90,7 +92,7 @@ extension Node {
     let manager = knownServices[request]?.warrant?.manager
     let others = members.all(at: now).filter { $0.isMember && $0.node != id }.map(\.node).prefix(Limits.inquiredPeers)
     let whom = manager.map { members[$0]?.isMember == true ? [$0] : Array(others) } ?? Array(others)
-    guard !whom.isEmpty, inquiries.open.count < 1_024 else { return settle(inquiry) }
+    guard !whom.isEmpty, inquiries.open.count < Limits.inquiries else { return settle(inquiry) }
     inquiry.asked = OrderedSet(whom)
     inquiry.silent = inquiry.asked
     inquiries.open[nextToken] = inquiry
@@ -145,7 +147,10 @@ extension Node {
       return effectsOut.append(
         .answer(inquiry.client, .report(ServiceReport(wire: report, age: .zero, portal: portalTimes(of: request)))))
     }
-    if let hint = Bytes32(report.manager).map(NodeID.init), inquiry.asked.append(hint).inserted {
+    // Whoever answers may point on, but liars not from one to the next without end.
+    if let hint = Bytes32(report.manager).map(NodeID.init), inquiry.asked.count < 2 * Limits.inquiredPeers,
+      inquiry.asked.append(hint).inserted
+    {
       inquiry.silent.append(hint)
       inquiries.open[report.token] = inquiry
       ask(hint, report.token, inquiry)

@@ -106,32 +106,4 @@ extension Node {
       separator: "; ")
       + (streams.isEmpty ? "" : "; streams open")
   }
-
-  // MARK: - Sizes
-
-  /// Everything that grows, with its bound.
-  package var sizes: [(name: String, size: Int, limit: Int)] {
-    [
-      ("members", view.count, Limits.members + 1),
-      ("submissions", portal.resolving.count + portal.called.values.count { !$0.isOver }, Limits.submissions),
-      ("idempotency keys", portal.keys.count, 4 * Limits.submissions),
-      ("known services", knownServices.count, Limits.knownServices),
-      ("inquiries", inquiries.open.count, 1_024),
-      ("contests", contests.kept.live, Limits.ballots),
-      ("contests' tombstones", contests.kept.tombstones, Limits.tombstones),
-      ("ballots", ballots.kept.live, Limits.ballots), ("tombstones", ballots.kept.tombstones, Limits.tombstones),
-      ("lapsed ballots", ballots.keptLapsed, Limits.lapsed),
-      ("proofs of fraud", frauds.proofs.count, Limits.frauds), ("calls", ballots.waitingCalls, Limits.calls),
-      ("managed services", director.services.count, Limits.services),
-      ("manager's notes", notes.count, Limits.services), ("dossiers", desk.remembered, Limits.dossiers),
-      ("addresses", addresses.count, Limits.members), ("unwritten records", waiting.count, Limits.unwritten),
-      ("groups", streams.groups(at: now).count, Limits.groups),
-      ("bytes of one window", streams.largestWindow, Limits.windowHard + Limits.retention + Limits.linkMessageBytes),
-    ]
-  }
-}
-
-extension Limits {
-  /// Writes that a peer waits for at once: as many ballots and fences as it may keep, which it reaches only on a disk that stands still.
-  public static let unwritten = 8_192
 }

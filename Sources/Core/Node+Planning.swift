@@ -230,7 +230,7 @@ struct OverlaySight: Sendable {
 }
 
 extension Limits {
-  /// Memory that a manager reserves for a worker: decoders and encoders of 1080p with their queues.
+  /// Memory that a manager reserves for a worker, which nobody has measured: decoders, filters and encoders of 1080p with their queues.
   public static let workerMemory: Int64 = 96 << 20
 }
 

@@ -112,11 +112,17 @@ extension Node {
     switch use {
     case .resolving(let first, _) where first != digest, .called(let first, _) where first != digest:
       effectsOut.append(.answer(client, .refused(.idempotencyKeyReused)))
-    case .resolving(_, let token): portal.resolving[token]?.clients.append(client)
+    case .resolving(_, let token):
+      guard portal.resolving[token]?.clients.count ?? 0 < Limits.waitingClients else {
+        return effectsOut.append(.answer(client, .refused(.busy)))
+      }
+      portal.resolving[token]?.clients.append(client)
     case .called(_, let request):
       guard let submission = portal.called[request] else { return effectsOut.append(.answer(client, .unknown)) }
       if submission.running != nil || submission.isOver {
         effectsOut.append(.answer(client, .accepted(request, outputs: submission.outputs, isRepeat: true)))
+      } else if submission.clients.count >= Limits.waitingClients {
+        effectsOut.append(.answer(client, .refused(.busy)))
       } else {
         portal.called[request]!.clients.append(client)
       }
@@ -183,6 +189,8 @@ extension Node {
     let request = RequestID(envelope.digest)
     submission.calledAt = now
     portal.called[request] = submission
+    let over = portal.called.filter(\.value.isOver).map(\.key)
+    for oldest in over.dropLast(Limits.overServices) { portal.called.removeValue(forKey: oldest) }
     for (key, use) in portal.keys {
       if case .resolving(let digest, token) = use { portal.keys[key] = .called(digest, request) }
     }
@@ -253,6 +261,9 @@ extension Node {
   mutating func onEnd(_ client: ClientToken, _ request: RequestID) {
     guard let submission = portal.called[request] else { return onInquire(client, request, explanation: false) }
     guard !submission.isOver else { return effectsOut.append(.answer(client, .report(localReport(of: request)))) }
+    guard submission.ending.count < Limits.waitingClients else {
+      return effectsOut.append(.answer(client, .report(localReport(of: request))))
+    }
     if submission.ending.isEmpty { portal.called[request]!.endAskedAt = now }
     portal.called[request]!.ending.append(client)
     portal.called[request]!.isUnwanted = true
@@ -314,7 +325,16 @@ extension Node {
     switch message.body {
     case .resolve(let resolve):
       let path = try Field.text(resolve.path, "ResolveSource.path")
-      guard sources.waiting.values.reduce(0, { $0 + $1.count }) < Limits.submissions else { return }
+      guard sources.asking < Limits.submissions else {
+        let full = WireSourceResolved.with {
+          $0.token = resolve.token
+          $0.problem = .with {
+            $0.kind = "busy"
+            $0.detail = "\(Limits.submissions) peers wait for this node to look at files already"
+          }
+        }
+        return send(.with { $0.service = .with { $0.resolved = full } }, to: sender)
+      }
       sources.waiting[path, default: []].append((sender, resolve.token))
       lookAt(path)
     case .resolved(let resolved): try onResolved(resolved, from: sender)

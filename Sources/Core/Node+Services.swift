@@ -36,7 +36,8 @@ extension Node {
     let order = ServiceOrder(
       request: request, document: envelope.document, portal: envelope.portal, notAfter: warrant.notAfter,
       latency: latency)
-    let held = HeldMandate(term: warrant.term, digest: warrant.digest, bytes: warrant.encoded())
+    let held = HeldMandate(
+      term: warrant.term, digest: warrant.digest, bytes: warrant.encoded(), isProved: warrant.mandate != nil)
     event("election.won", request, "manages the request in term \(warrant.term)", [.init("term", "\(warrant.term)")])
     notes[request] = ManagerNote(warrant: warrant, document: document, electedAt: now)
     if case .success(let read) = document { askAbout(read.request.source.node) }

@@ -230,6 +230,7 @@ struct SinkBook: Sendable {
   private var next: UInt64 = 0
 
   subscript(delivery: DeliveryID) -> SinkID? { byDelivery[delivery] }
+  var count: Int { byDelivery.count }
   func delivery(_ id: SinkID) -> DeliveryID? { byDelivery.first { $0.value == id }?.key }
   var requests: OrderedSet<RequestID> { OrderedSet(byDelivery.keys.map(\.request)) }
   func outputs(of request: RequestID) -> [String] { byDelivery.keys.filter { $0.request == request }.map(\.output) }

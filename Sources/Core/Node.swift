@@ -46,6 +46,8 @@ public struct Node: Sendable {
   var portal = PortalBook()
   var inquiries = InquiryBook()
   var waiting: OrderedDictionary<PersistToken, [Continuation]> = [:]
+  /// All that is in ``waiting``.
+  private(set) var unwritten = 0
   var notes: OrderedDictionary<RequestID, ManagerNote> = [:]
   var knownServices: OrderedDictionary<RequestID, KnownService> = [:]
   var promised = Promised()
@@ -172,6 +174,12 @@ public struct Node: Sendable {
 
   private mutating func onTimer(_ timer: Timer) {
     switch timer {
+    // What an elector would say then has to be written down first, too.
+    case .ballots, .contests:
+      if isDiskBehind { return effectsOut.append(.setTimer(timer, at: now + Limits.housekeeping)) }
+    default: break
+    }
+    switch timer {
     case .membership(let timer): perform(members.handle(.timer(timer), at: now, using: &random))
     case .measurements(let timer): board(.timer(timer))
     case .ballots(let timer): ballot(.timer(timer))
@@ -185,6 +193,11 @@ public struct Node: Sendable {
 
   private mutating func onLink(_ message: WireLinkMessage, from sender: NodeID) {
     welcome(sender)
+    if isDiskBehind, sender != id, message.mustBeWritten {
+      return event(
+        "message.dropped", nil, "\(sender.short)…: the disk is \(unwritten) writes behind", [.init("from", "\(sender)")]
+      )
+    }
     do throws(InvalidMessage) {
       switch message.body {
       case .membership(let exchange): try onExchange(exchange, from: sender)
@@ -245,8 +258,10 @@ public struct Node: Sendable {
   mutating func persist(_ records: [Record], then rest: Continuation) {
     if records.isEmpty {
       guard let last = waiting.keys.last else { return perform(rest) }
+      unwritten += 1
       return waiting[last]!.append(rest)
     }
+    unwritten += 1
     nextToken += 1
     let token = PersistToken(number: nextToken)
     waiting[token] = [rest]
@@ -254,8 +269,13 @@ public struct Node: Sendable {
   }
 
   private mutating func onPersisted(_ token: PersistToken) {
-    for rest in waiting.removeValue(forKey: token) ?? [] { perform(rest) }
+    let rests = waiting.removeValue(forKey: token) ?? []
+    unwritten -= rests.count
+    for rest in rests { perform(rest) }
   }
+
+  /// The disk stands still, and others may not fill this peer's memory meanwhile.
+  private var isDiskBehind: Bool { unwritten >= Limits.unwritten }
 
   private mutating func perform(_ rest: Continuation) {
     switch rest {
@@ -337,5 +357,15 @@ extension Record {
       $0.untilMs = fence.until.milliseconds
     }
     self.init(kind: Fence.recordKind, key: fence.request.hash.bytes, bytes: wire.wireBytes, keepUntil: fence.until)
+  }
+}
+
+extension WireLinkMessage {
+  /// Whether what it says, or what is answered, waits for the disk.
+  fileprivate var mustBeWritten: Bool {
+    switch body {
+    case .election, .rival, .session, .fraud: true
+    default: false
+    }
   }
 }

@@ -24,6 +24,11 @@ struct SourceBook: Sendable {
 
   init() {}
 
+  /// Sources looked at, now or in an earlier life.
+  var known: Int { byPath.count + remembered.count }
+  /// Peers that wait for a path to be probed.
+  var asking: Int { waiting.values.reduce(0) { $0 + $1.count } }
+
   /// What an earlier life of this node had looked at.
   init(restoring memory: Memory) {
     for record in memory.records where record.name.kind == Record.sourceKind && remembered.count < Limits.knownSources {
@@ -110,8 +115,12 @@ extension Limits {
   public static let resolveTime = Duration.seconds(30)
   /// How long a portal waits for a service to run before it tells the client that it does not.
   public static let submissionTime = Duration.seconds(45)
+  /// Services that are over and are shown, the newest; see ``overKept``.
+  public static let overServices = 1_024
+  /// Clients that wait for one answer: those that came again with an idempotency key, or wish the same end.
+  public static let waitingClients = 256
   /// How long an inquiry waits for peers.
   public static let inquiryTime = Duration.milliseconds(1_500)
-  /// Peers that are asked when nobody here knows a service.
+  /// Peers that are asked when nobody here knows a service; of those whom they point to, as many again.
   public static let inquiredPeers = 64
 }

@@ -73,6 +73,8 @@ extension Desk {
         item.demand = Demand(up: item.demand.up)
       case .delivery(let output, _):
         if sinks[DeliveryID(request: reserve.mark.request, output: output)] != nil { continue }
+        // One that takes no download would else be held back by nothing.
+        guard deliveries + items.values.count(where: \.work.isDelivery) < Limits.sinks else { return refused(.busy) }
         item.demand = Demand(down: item.demand.down)
       }
       left.subtract(item.demand)
@@ -91,6 +93,13 @@ extension Desk {
   func holds(_ spec: GroupSpec, for request: RequestID) -> Bool {
     guard let group = groups[spec.output], group.shares[request] != nil else { return false }
     return group.spec.inputs == spec.inputs || group.shares.keys.first == request
+  }
+
+  /// Deliveries that are open or reserved.
+  package var deliveries: Int {
+    dossiers.values.reduce(sinks.count) { sum, dossier in
+      sum + (dossier.reservation?.items.values.count { $0.work.isDelivery } ?? 0)
+    }
   }
 
   private func isReserved(_ stream: StreamKey) -> Bool {
@@ -126,6 +135,7 @@ extension AssignedWork {
   func isGroup(_ stream: StreamKey) -> Bool {
     if case .group(let spec, _, _) = self { spec.output == stream } else { false }
   }
+  var isDelivery: Bool { if case .delivery = self { true } else { false } }
 }
 
 extension AssignmentError {

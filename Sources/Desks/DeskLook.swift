@@ -63,4 +63,6 @@ extension Desk {
   }
   /// Requests that are remembered.
   package var remembered: Int { dossiers.count }
+  /// Standbys of the stream that has most.
+  package var mostStandbys: Int { groups.values.map(\.standbys.count).max() ?? 0 }
 }

@@ -76,16 +76,20 @@ extension Ballots {
     guard envelope.notAfter(renewedBy: renewal) + Limits.clockSkew >= time.wall else { throw .expired }
     // It may have promised something, missed the renewal and forgotten: to begin anew would be to break its word.
     if body.notAfter + Limits.clockSkew < time.wall, succession.mayHaveElectedBefore(node) { throw .expired }
-    guard body.issued <= time.wall + Limits.clockSkew else { throw .clockSkew(time.wall) }
+    guard body.issued <= time.wall + Limits.clockSkew,
+      envelope.notAfter(renewedBy: renewal) <= time.wall.longestValidity
+    else { throw .clockSkew(time.wall) }
     if let lost = generation?.bornAfterLoss, defect != .lostStoreForgotten, body.issued <= lost + Limits.clockSkew {
       throw .lostStore
     }
-    guard kept.live < Limits.ballots, tombstones < Limits.tombstones,
-      requestsOfClient[envelope.client, default: 0] < Limits.ballotsPerClient
-    else {
-      throw .busy
-    }
+    guard hasRoom(for: envelope.client) else { throw .busy }
     if let contest = body.contest { throw .disorder("\(contest.rawValue) is no order under the quorum protocol") }
+  }
+
+  /// Whether one more request of this client may live here. Each that lives will want a tombstone.
+  func hasRoom(for client: NodeID) -> Bool {
+    kept.live < Limits.ballots && kept.live + tombstones < Limits.tombstones
+      && requestsOfClient[client, default: 0] < Limits.ballotsPerClient
   }
 
   // MARK: Voting

@@ -212,6 +212,8 @@ extension Ballots {
 
   mutating func bury(_ request: RequestID, then rest: [BallotEffect] = []) -> [BallotEffect] {
     guard var ballot = ballots[request] else { return [] }
+    // One whose time is over has no place among them reserved; without one it stays as silent as it is.
+    guard !lapsed.contains(request) || kept.live + tombstones < Limits.tombstones else { return [] }
     if !ballot.record.ended {
       if lapsed.remove(request) == nil { discount(ballot.record.envelope.client) }
       tombstones += 1

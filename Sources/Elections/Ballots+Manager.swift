@@ -287,7 +287,7 @@ extension Ballots {
 
   /// One more knows of the end; once all do, there is nobody left to tell.
   mutating func onEndKnown(_ request: RequestID, by node: NodeID) {
-    guard let tenure = tenures[request], tenure.endNotices != nil else { return }
+    guard let tenure = tenures[request], tenure.endNotices != nil, audience(of: tenure).contains(node) else { return }
     tenures[request]?.toldOfEnd.insert(node)
     if audience(of: tenure).allSatisfy({ $0 == node || tenure.toldOfEnd.contains($0) }) { tenures[request] = nil }
   }

@@ -62,8 +62,10 @@ extension Ballots {
   /// Takes in what a mandate or a message shows, and writes it down.
   mutating func keep(_ renewal: Signed<Renewal>?, _ request: RequestID, _ time: Moment) -> [BallotEffect] {
     guard let renewal, let ballot = ballots[request], renewal.body.notAfter > ballot.record.notAfter,
-      ballot.record.envelope.isRenewed(by: renewal)
+      ballot.record.envelope.isRenewed(by: renewal), renewal.body.notAfter <= time.wall.longestValidity
     else { return [] }
+    // One that was given up comes back only where there is room for it, as for any other; till then it is silent.
+    guard !lapsed.contains(request) || hasRoom(for: ballot.record.envelope.client) else { return [] }
     ballots[request]?.record.renewal = renewal
     if let mandate = ballot.mandate { ballots[request]?.mandate = mandate.renewed(by: renewal) }
     if let tenure = tenures[request] {

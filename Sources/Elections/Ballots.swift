@@ -119,19 +119,6 @@ public struct Ballots: Sendable {
     }
   }
 
-  // MARK: What checkers look at
-
-  /// Ballots of requests that live, and those that only say that one has ended.
-  package var kept: (live: Int, tombstones: Int) { (ballots.count - tombstones - lapsed.count, tombstones) }
-  /// Those of requests whose time is over as far as this peer knows.
-  package var keptLapsed: Int { lapsed.count }
-  /// Calls that wait or follow.
-  package var waitingCalls: Int { calls.count }
-  /// Whether this peer manages the request and has proposed its next electorate.
-  package func isHandingOver(_ request: RequestID) -> Bool { tenures[request]?.succession != nil }
-  /// Whom this portal called for a request.
-  package func called(_ request: RequestID) -> Electorate? { calls[request]?.envelope.body.electorate }
-
   /// The two clocks of one input.
   struct Moment {
     let now: Instant

@@ -26,7 +26,7 @@ extension Limits {
   /// Requests that live and that one peer keeps ballots of: a few kilobytes each.
   public static let ballots = 4_096
   /// Requests that have ended and that one peer remembers until their time is over, lest one that is shown again be served again: four
-  /// times as many as live ones.
+  /// times as many as may live, and those that live have their place among them.
   public static let tombstones = 4 * ballots
   /// What an elector promised for a service that ran it keeps for so long after the end that it knows of: an elector that was away for a day
   /// may be told that the request was renewed meanwhile.

@@ -92,6 +92,8 @@ public struct Mandate: Hashable, Sendable {
     guard self.request == request else { throw .otherRequest(self.request) }
     guard self.term == term else { throw .otherTerm(self.term) }
     guard notAfter + Limits.clockSkew >= wall else { throw .expired(notAfter) }
+    // The votes say nothing of a renewal, and what is kept for a request is kept until its end.
+    guard notAfter <= wall.longestValidity else { throw .tooLong(notAfter) }
     guard !view.ignores(manager) else { throw .provenLiar(manager) }
     do {
       try view.checkPlausibility(of: succession, at: now)
@@ -122,6 +124,8 @@ public enum MandateFault: Error, Hashable, Sendable, CustomStringConvertible {
   case notTheManager(NodeID, manager: NodeID)
   /// The request ended by this time.
   case expired(WallTime)
+  /// It would be valid for longer than any request may be, from now on.
+  case tooLong(WallTime)
   /// The electorate of this epoch was not handed to it.
   case handover(to: UInt32, HandoverFault)
   /// There is a proof of fraud against the manager.
@@ -137,6 +141,7 @@ public enum MandateFault: Error, Hashable, Sendable, CustomStringConvertible {
     case .otherTerm(let term): "it is of term \(term)"
     case .notTheManager(let node, let manager): "it makes \(manager.short)… the manager, not \(node.short)…"
     case .expired(let time): "the request expired at \(time.milliseconds) ms"
+    case .tooLong(let time): "it would end at \(time.milliseconds) ms, later than any request that was issued by now"
     case .handover(let epoch, let fault): "the handover to epoch \(epoch): \(fault)"
     case .provenLiar(let manager): "there is a proof of fraud against its manager \(manager.short)…"
     case .implausibleElectorate(let why): "the electorate is implausible: \(why)"

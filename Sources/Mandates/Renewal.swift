@@ -58,3 +58,8 @@ extension Signed where Body == Envelope {
     renewal.signer == client && renewal.body.request == request
   }
 }
+
+extension WallTime {
+  /// The latest end of whatever was issued by now: a client that signs its renewal years ahead has nobody keep its request for so long.
+  package var longestValidity: WallTime { self + Limits.requestLifetime + Limits.clockSkew }
+}

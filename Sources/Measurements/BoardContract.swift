@@ -72,8 +72,8 @@ public enum MeasurementTimer: Hashable, Sendable {
   case publish
   /// The next train is due.
   case train
-  /// The last car of a train may be lost: it is judged without.
-  case arrival(NodeID, UInt64)
+  /// The last car of this peer's train may be lost: it is judged without. One timer a peer, however many trains it begins.
+  case arrival(NodeID)
 }
 
 /// What the operator allows and the machine has.

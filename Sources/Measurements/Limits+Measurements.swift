@@ -27,6 +27,8 @@ extension Limits {
   public static let reportedStreams = 32
   /// See ``reportedStreams``.
   public static let streamsPerPage = 8
+  /// Parts of one node's report: its pulse, its offer, and the pages.
+  public static let reportParts = 2 + reportedStreams / streamsPerPage + reportedPaths / pathsPerPage
   /// A correction by what was seen of a node loses half of its weight in this time.
   public static let observationHalfLife = Duration.seconds(15)
   /// Datagrams of a packet train.

@@ -154,7 +154,7 @@ public struct LoadBoard: Sendable {
     case .train(let message, let sender): return paths.onTrain(message, from: sender, at: now)
     case .timer(.publish): return tell(at: now, wall: wall)
     case .timer(.train): return paths.sendNext(isBusy: gauge.rate > 200_000, at: now, using: &random)
-    case .timer(.arrival(let node, let train)): return paths.judge(node, train, at: now)
+    case .timer(.arrival(let node)): return paths.judge(node, at: now)
     }
   }
 

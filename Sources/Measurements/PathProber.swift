@@ -51,6 +51,11 @@ struct PathProber: Sendable {
     }
   }
 
+  /// Paths that are measured.
+  var count: Int { paths.count }
+  /// Trains on their way to this node.
+  var arrivals: Int { arriving.count }
+
   /// A dispersion below a clock's doubt: more than anyone here needs.
   static let most: Int64 = 10_000_000_000
 
@@ -151,12 +156,12 @@ struct PathProber: Sendable {
       guard var seen = arriving[sender], seen.train == train else {
         if arriving[sender] == nil, arriving.count >= Limits.arrivingTrains { arriving.removeFirst() }
         arriving[sender] = Arriving(train: train, first: now, last: now, seen: 1 << UInt64(index))
-        return [.setTimer(.arrival(sender, train), at: now + Limits.trainTimeout)]
+        return [.setTimer(.arrival(sender), at: now + Limits.trainTimeout)]
       }
       seen.last = now
       seen.seen |= 1 << UInt64(index)
       arriving[sender] = seen
-      return seen.cars == count ? judge(sender, train, at: now) : []
+      return seen.cars == count ? judge(sender, at: now) : []
     case .arrival(let train, let bytes, let nanoseconds):
       guard paths[sender]?.train == train, bytes > 0 else { return [] }
       read(sender) {
@@ -168,14 +173,13 @@ struct PathProber: Sendable {
   }
 
   /// The train is complete, or the rest of it is late: what came is told to the sender.
-  mutating func judge(_ sender: NodeID, _ train: UInt64, at now: Instant) -> [BoardEffect] {
-    guard let seen = arriving[sender], seen.train == train else { return [] }
-    arriving.removeValue(forKey: sender)
+  mutating func judge(_ sender: NodeID, at now: Instant) -> [BoardEffect] {
+    guard let seen = arriving.removeValue(forKey: sender) else { return [] }
     // Two cars are a pair's noise; a thin path may well drop the tail of a train.
     guard seen.cars > 2 else { return [] }
     let bytes = UInt64((seen.cars - 1) * Limits.trainBytes)
     let nanoseconds = (seen.last - seen.first).nanoseconds
     read(sender) { $0.down.add(PathProber.capacity(bytes: bytes, dispersion: nanoseconds)) }
-    return [.sendTrain(.arrival(train: train, bytes: bytes, nanoseconds: nanoseconds), to: sender)]
+    return [.sendTrain(.arrival(train: seen.train, bytes: bytes, nanoseconds: nanoseconds), to: sender)]
   }
 }

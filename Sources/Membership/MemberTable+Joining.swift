@@ -74,7 +74,7 @@ extension MemberTable {
     // never heard of stay unknown, as a tombstone would otherwise go round for ever.
     var dead: [NodeID: UInt64] = [:]
     for case .dead(let target, let incarnation, _) in updates { dead[target] = incarnation }
-    var asked = 0
+    var asked = hearsay
     for update in updates {
       switch update {
       case .record(let envelope):
@@ -82,9 +82,9 @@ extension MemberTable {
         effects += onRecord(envelope, at: now)
       case .dead(node, let incarnation, _): onOwnDoubt(incarnation)
       case .dead(let target, let incarnation, _):
-        guard asked < Limits.hearsay, members[target]?.state == .alive, members[target]?.incarnation == incarnation
+        guard asked.count < Limits.hearsay, members[target]?.state == .alive,
+          members[target]?.incarnation == incarnation, asked.insert(target).inserted
         else { continue }
-        asked += 1
         effects += probe(target, at: now, telling: update)
       case .suspect: effects += apply(update, at: now, using: &random)
       }
@@ -96,6 +96,9 @@ extension MemberTable {
     }
     return effects
   }
+
+  /// Who is being asked because of such a view, whoever sent it and how often.
+  var hearsay: Set<NodeID> { Set(probes.values.lazy.filter(\.isHearsay).map(\.target)) }
 
   mutating func onExchangeDue(at now: Instant, using random: inout SeededRandom) -> [MemberEffect] {
     guard !own.body.isLeaving else { return [] }

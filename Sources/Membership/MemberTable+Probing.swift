@@ -48,7 +48,7 @@ extension MemberTable {
     let judged = now + Limits.probePeriod * patience
     // Gossip may have missed it: who was never heard from is told who asks.
     let opening = hearsay ?? (member.lastHeard == nil ? .record(own.envelope) : nil)
-    probes[sequence] = Probe(target: target, sent: now, judgedAt: judged)
+    probes[sequence] = Probe(target: target, sent: now, judgedAt: judged, isHearsay: hearsay != nil)
     return [
       .send(
         datagram(.ping(estimator.coordinate.told), sequence: sequence, to: target, telling: opening), to: target,

@@ -51,7 +51,8 @@ extension MemberTable {
     if before != member.state { member.stateSince = now }
     if !tookPart, member.isMember {
       member.knownSince = now
-      insertIntoRound(member.node)
+      // Once: who comes and goes all the time would else be probed in the others' stead.
+      if !round.contains(member.node) { insertIntoRound(member.node) }
     }
     put(member)
     suspicions.removeValue(forKey: member.node)
@@ -79,8 +80,12 @@ extension MemberTable {
     refused[node] = why
   }
 
-  /// Somewhere in the middle of what is left of the round: soon, but not at once by everybody.
-  private mutating func insertIntoRound(_ newcomer: NodeID) { round.insert(newcomer, at: round.count / 2) }
+  /// Somewhere in the middle of what is left of the round: soon, but not at once by everybody. A round that is full already leaves it to
+  /// the next.
+  private mutating func insertIntoRound(_ newcomer: NodeID) {
+    guard round.count < Limits.members else { return }
+    round.insert(newcomer, at: round.count / 2)
+  }
 
   // MARK: - On the own word of an earlier life
 

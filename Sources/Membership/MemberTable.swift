@@ -61,6 +61,8 @@ public struct MemberTable: Sendable {
     var target: NodeID
     var sent: Instant
     var judgedAt: Instant
+    /// Somebody else's view holds the target for dead.
+    var isHearsay = false
     /// Others were asked to try, if there were any.
     var isIndirect = false
     var helpers: [NodeID] = []

@@ -18,6 +18,8 @@ struct UpdateQueue: Sendable {
     var sent = 0
   }
 
+  /// Updates on their way.
+  var count: Int { waiting.count }
   /// Something has hardly been told yet.
   var hasNews: Bool { fresh > 0 }
 

@@ -202,7 +202,9 @@ extension Contests {
       return [.send(sender, ContestMessage(request, .call(isPortal: isPortal), envelope: contest.envelope))]
     case .ended:
       if contest.hasEnded {
-        contests[request]?.tenure?.toldOfEnd.append(sender)
+        if contest.members.contains(sender) || contest.callers.contains(sender) {
+          contests[request]?.tenure?.toldOfEnd.append(sender)
+        }
         return []
       }
       return contest.members.contains(sender) ? end(request) : []

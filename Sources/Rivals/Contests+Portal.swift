@@ -25,6 +25,10 @@ extension Contests {
     do { effects = try admit(envelope, time) } catch {
       return [.callFailed(request, .refused(error, by: [node]))]
     }
+    // Its own clients come before another portal's.
+    if let callers = contests[request]?.callers, !callers.contains(node), callers.count >= Limits.callers {
+      contests[request]?.callers.removeLast()
+    }
     contests[request]?.callers.append(node)
     calls[request] = ContestCall(begun: time.now)
     // First of all everybody else: this very peer may be a manager at once.

@@ -115,6 +115,14 @@ public struct Contests: Sendable {
   public func has(_ request: RequestID) -> Bool { contests[request] != nil }
   /// Contests kept.
   package var kept: (live: Int, tombstones: Int) { (contests.count - tombstones, tombstones) }
+  /// Calls that wait.
+  package var waitingCalls: Int { calls.count }
+  /// Portals of the request that most are told of.
+  package var mostCallers: Int { contests.values.map(\.callers.count).max() ?? 0 }
+  /// Versions that wait at the manager where most do.
+  package var mostWaiting: Int { contests.values.compactMap { $0.tenure?.waiting.count }.max() ?? 0 }
+  /// Those who have said that they know of an end, of which most have.
+  package var mostToldOfEnd: Int { contests.values.compactMap { $0.tenure?.toldOfEnd.count }.max() ?? 0 }
   /// In every contest that begins or is taken up again: it comes before ``ContestInput/start``.
   package mutating func plantForgottenVotes() {
     forgetsVotes = true
@@ -136,7 +144,7 @@ public struct Contests: Sendable {
     guard envelope.body.notAfter + Limits.clockSkew >= time.wall,
       envelope.body.issued <= time.wall + Limits.clockSkew
     else { throw .expired }
-    guard kept.live < Limits.ballots, tombstones < Limits.tombstones else { throw .busy }
+    guard kept.live < Limits.ballots, kept.live + tombstones < Limits.tombstones else { throw .busy }
     // Only Raft stands or falls by its votes on disk.
     if strategy == .raft, let lostBefore, envelope.body.issued <= lostBefore + Limits.clockSkew { throw .lostStore }
     let isMember = envelope.body.electorate.contains(node)

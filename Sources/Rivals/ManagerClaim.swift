@@ -168,6 +168,7 @@ public enum Warrant: Hashable, Sendable {
       guard strategy == own else { throw .unproved(strategy, own: own) }
       let end = claim.envelope.body.notAfter
       guard end + Limits.clockSkew >= wall else { throw .mandate(.expired(end)) }
+      guard end <= wall.longestValidity else { throw .mandate(.tooLong(end)) }
       do { try view.checkPlausibility(of: electorate, for: envelope.body.source, at: now) } catch {
         throw .mandate(.implausibleElectorate(error))
       }

@@ -26,8 +26,6 @@ extension Limits {
   public static let standbySearch = 5
   /// Services that one peer manages.
   public static let services = 512
-  /// What a worker is reckoned to need where nobody has measured it: decoder, filters and encoder of a 1080p stream.
-  public static let workerMemory: Int64 = 96 << 20
   /// A successor counts its plans on from its predecessor's up to here, half of the numbers there are: the other half is its own, whatever
   /// was signed before.
   public static let versionsTakenOver: UInt32 = 1 << 29

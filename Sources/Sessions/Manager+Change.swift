@@ -108,7 +108,7 @@ extension Manager {
   private mutating func onRefusal(
     _ item: RefusedItem, from node: NodeID, _ change: Change, at now: Instant, in context: ManagerContext
   ) -> [ManagerEffect] {
-    if case .unauthorized(.staleTerm(let seen)) = item.reason { return depose(by: seen) }
+    if case .unauthorized(.staleTerm(let seen)) = item.reason, isDeposed(by: seen) { return depose(by: seen) }
     let corrected = wish.corrections[node]
     if case .capacity(_, let left) = item.reason { wish.corrections[node] = left }
     if let index = change.plan.groups.firstIndex(where: { $0.ordinal == item.ordinal && $0.node != node }),
@@ -197,7 +197,11 @@ extension Manager {
     return proceed(at: now, in: context)
   }
 
-  mutating func depose(by seen: Term) -> [ManagerEffect] {
+  /// Whether a node's word that it heeds a later term stops this manager. One that electors follow would be the only one for ever: it takes the
+  /// node for one that does not work for it, and if the word is true, its electors leave it before a lease is over.
+  private func isDeposed(by seen: Term) -> Bool { !mandate.isProved && seen > mandate.term }
+
+  private mutating func depose(by seen: Term) -> [ManagerEffect] {
     state = .deposed
     return [.deposed(by: seen)]
   }
@@ -247,7 +251,7 @@ extension Manager {
     }
     trouble = "node \(node.short)…: \(first.reason)"
     switch first.reason {
-    case .staleTerm(let seen): return depose(by: seen)
+    case .staleTerm(let seen) where isDeposed(by: seen): return depose(by: seen)
     case .noReservation, .reservationLate: inForce[node] = nil
     case .superseded: version += 16
     case .componentNotOffered(let component): wish.notOffered[node, default: []].append(component)

@@ -13,6 +13,8 @@ extension Manager {
     _ report: NodeReport, from node: NodeID, at now: Instant, in context: ManagerContext
   ) -> [ManagerEffect] {
     if case .closing = state { return [] }
+    // Whoever knows the request's name could end it else, or have it mended where nothing is broken.
+    guard worksForIt(node) else { return [] }
     unanswered[node] = 0
     if !report.counters.isEmpty {
       counters[node] = report.counters
@@ -38,7 +40,7 @@ extension Manager {
         lost.append(Seat(stream: stream, node: node))
         isTroubled = true
       case .ended(.delivery(let output)):
-        guard let plan, plan.deliveries.contains(where: { $0.output == output }) else { continue }
+        guard let plan, plan.deliveries.contains(where: { $0.output == output && $0.node == node }) else { continue }
         endedOutputs.append(output)
         if plan.deliveries.allSatisfy({ endedOutputs.contains($0.output) }) { return close(nil, at: now) }
       case .ended(.group): continue
@@ -59,6 +61,12 @@ extension Manager {
       }
     }
     return isTroubled ? react(at: now, in: context) : []
+  }
+
+  /// Whether the node has work of this request, by a plan or by what it was told before.
+  private func worksForIt(_ node: NodeID) -> Bool {
+    inForce[node] != nil || releasing[node] != nil || current?.nodes.contains(node) ?? false
+      || newest?.nodes.contains(node) ?? false
   }
 
   /// The plan on its way, or else the one in force.

@@ -87,11 +87,14 @@ public struct HeldMandate: Hashable, Sendable {
   public var digest: Bytes32
   /// As Elections encodes it.
   public var bytes: [UInt8]
+  /// A quorum's signatures. Its electors tell a manager that it has a successor, within a lease; else only the nodes can.
+  public var isProved: Bool
   /// See the properties.
-  public init(term: Term, digest: Bytes32, bytes: [UInt8]) {
+  public init(term: Term, digest: Bytes32, bytes: [UInt8], isProved: Bool) {
     self.term = term
     self.digest = digest
     self.bytes = bytes
+    self.isProved = isProved
   }
 }
 

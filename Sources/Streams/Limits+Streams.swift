@@ -73,8 +73,6 @@ extension Limits {
   public static let subscribers = 64
   /// Groups of one node: well above the slots of any machine.
   public static let groups = 256
-  /// Sinks of one node; each may serve many clients.
-  public static let sinks = 1_024
   /// Bytes of an assignment with its mandate: a few signatures of 100 bytes each.
   public static let assignmentBytes = 64 << 10
 }

@@ -21,6 +21,8 @@ struct Reception: Sendable {
   }
 
   private var guests: [Guest] = []
+  /// How many wait.
+  var count: Int { guests.count }
 
   // MARK: On a subscription
 

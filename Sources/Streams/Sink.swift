@@ -9,6 +9,10 @@ struct Sink: Sendable {
   var inlet: Inlet
   private var unconfirmed = Ring<(position: Position, bytes: Int)>()
   private var hasEnd = false
+  /// Packets that the clients have not written.
+  var waiting: Int { unconfirmed.count }
+  /// No publisher holds so many for it. Credit counts bytes: packets without any would fill this node's memory.
+  var isFlooded: Bool { waiting >= Limits.windowPackets }
 
   init(id: SinkID, plan: InputPlan) {
     self.id = id

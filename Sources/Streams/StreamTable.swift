@@ -51,6 +51,17 @@ public struct StreamTable: Sendable {
   /// Bytes that the fullest output socket holds.
   package var largestWindow: Int { groups.values.map(\.window.bytes).max() ?? 0 }
 
+  /// Packets in the output socket that holds most.
+  package var longestWindow: Int { groups.values.map(\.window.count).max() ?? 0 }
+  /// Subscribers of the stream that has most.
+  package var largestAudience: Int { groups.values.map(\.subscribers.count).max() ?? 0 }
+  /// Subscriptions that wait to be served.
+  package var parked: Int { reception.count }
+  /// Deliveries to clients.
+  package var deliveries: Int { sinks.count }
+  /// Packets that the slowest sink's clients have not written.
+  package var unwritten: Int { sinks.values.map(\.waiting).max() ?? 0 }
+
   /// Tells the table what happened; returns what is to be done, in order.
   public mutating func handle(_ input: StreamInput, at now: Instant) -> [StreamEffect] {
     on(input, at: now)
@@ -168,6 +179,10 @@ public struct StreamTable: Sendable {
       guard let arrival = groups[key]?.inlets[input].onMessage(message, from: peer, at: now, &out) else { return }
       groups[key]?.pass(arrival, from: input, &out)
     case .sink(let id):
+      if case .packet = message.body, sinks[id]?.isFlooded ?? false {
+        sinks[id]?.inlet.onTrouble(with: peer, .garbage, at: now, &out)
+        return
+      }
       guard let arrival = sinks[id]?.inlet.onMessage(message, from: peer, at: now, &out) else { return }
       sinks[id]?.pass(arrival, &out)
     case nil: return

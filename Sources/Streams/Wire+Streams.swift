@@ -30,7 +30,8 @@ extension StreamMessage.Body {
     switch wire {
     case .subscribe(let subscribe): self = .subscribe(try StreamMessage.Subscribe(validating: subscribe))
     case .credit(let upTo): self = .credit(upTo: upTo)
-    case .acknowledgeBelow(let position): self = .acknowledge(below: Position(position))
+    case .acknowledgeBelow(let position):
+      self = .acknowledge(below: try Position(validating: position, "StreamMessage.acknowledge_below"))
     case .unsubscribe(let unsubscribe): self = .unsubscribe(finished: unsubscribe.finished)
     case .alive: self = .alive
     case .accepted: self = .accepted
@@ -39,7 +40,8 @@ extension StreamMessage.Body {
     case .packet(let packet):
       self = .packet(try Packet(validating: packet))
     case .beat: self = .beat
-    case .end(let end): self = .end(after: end.hasLast ? Position(end.last) : nil)
+    case .end(let end):
+      self = .end(after: end.hasLast ? try Position(validating: end.last, "StreamEnd.last") : nil)
     }
   }
 
@@ -71,12 +73,12 @@ extension StreamMessage.Subscribe {
     switch wire.from.start {
     case .beginning: from = .beginning
     case .latestKey: from = .latestKey
-    case .position(let position): from = .position(Position(position))
+    case .position(let position): from = .position(try Position(validating: position, "StreamSubscribe.from"))
     case nil: throw InvalidMessage("StreamSubscribe.from", "begins nowhere")
     }
     self.init(
       key: StreamKey(try Field.bytes32(wire.key, "StreamSubscribe.key")), from: from,
-      origins: try Field.list(wire.origins, "StreamSubscribe.origins", limit: 16).map { Origin($0) },
+      origins: try Origin.list(wire.origins, "StreamSubscribe.origins", limit: 16),
       assignment: Array(wire.assignment), credit: wire.credit, mayStartOver: wire.mayStartOver)
   }
 
@@ -102,7 +104,9 @@ extension StreamMessage.Refusal {
     switch wire.reason {
     case "unknown_stream": self = .unknownStream
     case "unauthorized": self = .unauthorized(detail)
-    case "not_held": self = .notHeld(first: wire.hasFirstHeld ? Position(wire.firstHeld) : nil)
+    case "not_held":
+      self = .notHeld(
+        first: wire.hasFirstHeld ? try Position(validating: wire.firstHeld, "StreamRefused.first_held") : nil)
     case "full": self = .full
     case "lagging": self = .lagging
     case "failed": self = .failed(detail)

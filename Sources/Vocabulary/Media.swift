@@ -71,9 +71,11 @@ public struct Position: Hashable, Comparable, Sendable, CustomStringConvertible 
 /// of the group needs, warm-up included. It makes acknowledgements travel upstream and tells a replacement where to resume.
 public struct Origin: Hashable, Sendable {
   /// Which of the group's inputs: its sockets in the order of its specification, then its source stages (so of a source
-  /// group, 0 is the file). Numbers from 65,536 are no inputs but marks that stages leave for their replacement: they are handed
+  /// group, 0 is the file). Numbers from ``firstMark`` are no inputs but marks that stages leave for their replacement: they are handed
   /// back on resume and acknowledge nothing.
   public let input: UInt32
+  /// See ``input``.
+  public static let firstMark: UInt32 = 65_536
   /// The first position still needed.
   public let position: Position
   /// That position's timestamp in the input's time base; lets a reader seek.

@@ -149,7 +149,6 @@ extension Coordinate {
 }
 
 extension Position {
-  public init(_ wire: WirePositionMark) { self.init(epoch: wire.epoch, wire.index) }
   public var wire: WirePositionMark {
     .with {
       $0.epoch = epoch
@@ -158,25 +157,12 @@ extension Position {
   }
 }
 
-extension Origin {
-  public init(_ wire: WireOriginMark) {
-    self.init(input: wire.input, position: Position(wire.position), timestamp: wire.hasTimestamp ? wire.timestamp : nil)
-  }
-  public var wire: WireOriginMark {
-    .with {
-      $0.input = input
-      $0.position = position.wire
-      if let timestamp { $0.timestamp = timestamp }
-    }
-  }
-}
-
 extension Packet {
   public init(validating wire: WireMediaPacket) throws(InvalidMessage) {
-    let origins = try Field.list(wire.origins, "MediaPacket.origins", limit: 16).map { Origin($0) }
     self.init(
-      position: Position(wire.position), timestamp: wire.timestamp, duration: wire.duration, isKey: wire.key,
-      origins: origins, payload: Array(wire.payload))
+      position: try Position(validating: wire.position, "MediaPacket.position"), timestamp: wire.timestamp,
+      duration: wire.duration, isKey: wire.key,
+      origins: try Origin.list(wire.origins, "MediaPacket.origins", limit: 16), payload: Array(wire.payload))
   }
   public var wire: WireMediaPacket {
     .with {

@@ -141,6 +141,15 @@ struct World {
   /// A peer is handed this as if it had come: an attacker's bytes, mostly.
   mutating func inject(_ input: Input, at number: Int) { tell(number, input) }
 
+  /// What a peer would do with this, without doing it.
+  func effects(of input: Input, at number: Int) -> [Effect] {
+    var (node, random) = (peers[number].node, SeededRandom(seed: 1))
+    return node.handle(input, at: now, wall: World.wall(at: now), using: &random)
+  }
+
+  /// A portal has told its clients that a request is over, and its manager has not heard of it.
+  mutating func finish(_ request: RequestID, at number: Int) { peers[number].node.finishSubmission(request) }
+
   /// A peer has never heard of these others, for as long as nobody tells it.
   mutating func blind(_ number: Int, to others: [Int]) {
     for id in others.map({ peers[$0].node.id }) {

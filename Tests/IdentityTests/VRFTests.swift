@@ -88,6 +88,46 @@ struct VRFTests {
     #expect(fault(KeyPair(seed: .zero).id, good) == .challenge)
   }
 
+  /// Every point of small order, as it is written and as it must not be: y from 0 to 2^255 − 1, with either sign.
+  private static let small: [[UInt8]] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  ].map(bytes).flatMap { [$0, $0.dropLast() + [$0[31] | 128]] }
+
+  @Test("no point of small order is a key, or part of a proof, however it is written", arguments: small)
+  private func smallOrder(_ point: [UInt8]) {
+    let keys = KeyPair(seed: Bytes32((0..<32).map { UInt8($0) })!)
+    let good = keys.prove([7]).bytes
+    func fault(_ key: NodeID, _ proof: [UInt8]) -> VRFFault? {
+      do { _ = try key.output(of: VRFProof(validating: proof), on: [7]) } catch { return error }
+      return nil
+    }
+    #expect(fault(keys.id, good) == nil)
+    #expect(fault(NodeID(Bytes32(point)!), good) == .key)
+    #expect(fault(keys.id, point + good[32...]) == .gamma)
+  }
+
+  @Test("a proof with s + q for s says the same and is refused, so that there is one proof only")
+  func onlyOneScalar() throws {
+    let keys = KeyPair(seed: Bytes32((0..<32).map { UInt8($0) })!)
+    let good = keys.prove([7]).bytes
+    let order = bytes("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
+    var (scalar, carry) = (Array(good[48...]), 0)
+    for place in scalar.indices {
+      carry += Int(scalar[place]) + Int(order[place])
+      (scalar[place], carry) = (UInt8(carry & 255), carry >> 8)
+    }
+    #expect(carry == 0)
+    #expect(throws: VRFFault.scalar) {
+      try keys.id.output(of: VRFProof(validating: good[..<48] + scalar), on: [7])
+    }
+  }
+
   @Test("outputs of one key differ by input, those of one input by key, and order as bytes do")
   func outputs() throws {
     let keys = (0..<3).map { index in KeyPair(seed: Bytes32((0..<32).map { UInt8($0 + index) })!) }

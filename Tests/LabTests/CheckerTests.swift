@@ -17,7 +17,7 @@ import Vocabulary
   // MARK: - A world to look at
 
   /// Runs a calm scenario and lends the world once, two seconds after its service began.
-  private static func whileRunning(_ look: @escaping (Simulation, Instant) throws -> Void) throws {
+  static func whileRunning(_ look: @escaping (Simulation, Instant) throws -> Void) throws {
     let world = try Simulation(MendedTests.scenario(at: 6, lasts: 1, .rain(0), seed: 2))
     let probe = Probe(look: look)
     world.checkers = [probe]

@@ -32,7 +32,7 @@ struct DispersionTests {
           if case .sendTrain(let arrival, _) = answer { _ = sender.onTrain(arrival, from: nodes[1], at: leaves) }
         }
       }
-      for answer in receiver.judge(nodes[0], UInt64(trains), at: now + Limits.trainTimeout) {
+      for answer in receiver.judge(nodes[0], at: now + Limits.trainTimeout) {
         if case .sendTrain(let arrival, _) = answer { _ = sender.onTrain(arrival, from: nodes[1], at: now) }
       }
     }

@@ -132,6 +132,22 @@ struct TrainTests {
     }
   }
 
+  @Test("who begins one train after the other has one timer here, and no more trains than are allowed are on their way")
+  func manyTrains() {
+    var prober = PathProber()
+    let keys = (0..<Limits.arrivingTrains + 10).map { number in
+      KeyPair(seed: Digest.of(Array("\(number)".utf8), kind: "train")).id
+    }
+    func car(_ train: UInt64, from node: NodeID) -> [BoardEffect] {
+      prober.onTrain(.car(train: train, index: 0, count: 10), from: node, at: .zero)
+    }
+    let timers = (0..<100 as Range<UInt64>).flatMap { car($0, from: keys[0]) }
+      .compactMap { if case .setTimer(let timer, _) = $0 { timer } else { nil } }
+    #expect(timers.count == 100 && Set(timers).count == 1)
+    for node in keys { _ = car(1, from: node) }
+    #expect(prober.arrivals == Limits.arrivingTrains)
+  }
+
   @Test("one seed, one course")
   func determinism() {
     func course(_ seed: UInt64) -> [String] {

@@ -63,6 +63,49 @@ import Vocabulary
     #expect(contests.kept == (live: 0, tombstones: 0))
   }
 
+  @Test("whoever lives has its tombstone's place, and this peer's own clients have theirs among the callers")
+  mutating func room() throws {
+    var contests = contests()
+    let envelope = try envelope(1)
+    for peer in [5, 6, 7, 1] { _ = call(&contests, envelope, from: peer) }
+    #expect(contests.mostCallers == Limits.callers)
+    _ = contests.handle(.call(envelope), at: .zero, wall: wall, using: &random)
+    #expect(contests.mostCallers == Limits.callers)
+    let callers = try #require(contests.contests[envelope.request]).callers
+    #expect(callers.first == Self.keys[4].id && callers.last == Self.keys[0].id)
+    // All but one place are taken by what has ended.
+    var ended = try #require(contests.contests[envelope.request])
+    ended.hasEnded = true
+    for number in 1..<Limits.tombstones {
+      contests.contests[RequestID(Digest.of(Array("\(number)".utf8), kind: "test"))] = ended
+      contests.tombstones += 1
+    }
+    #expect(contests.kept == (live: 1, tombstones: Limits.tombstones - 1))
+    let next = try self.envelope(2)
+    #expect(
+      call(&contests, next, from: 4) == [.send(Self.keys[4].id, ContestMessage(next.request, .refusal(.busy)))])
+  }
+
+  @Test("who has no part in a contest does not count as told of its end")
+  mutating func strangers() throws {
+    var contests = contests()
+    let envelope = try envelope(1)
+    _ = call(&contests, envelope, from: 4)
+    let statement = Signed(
+      ClaimStatement(request: envelope.request, strategy: .bully, term: 1, wall: wall), by: Self.keys[0])
+    var tenure = ContestTenure(claim: try ManagerClaim(envelope, statement))
+    tenure.endNotices = 0
+    contests.contests[envelope.request]?.tenure = tenure
+    contests.contests[envelope.request]?.hasEnded = true
+    let known = ContestMessage(envelope.request, .refusal(.ended))
+    for peer in 5...7 {
+      _ = contests.handle(.received(from: Self.keys[peer].id, known), at: .zero, wall: wall, using: &random)
+    }
+    #expect(contests.mostToldOfEnd == 0)
+    _ = contests.handle(.received(from: Self.keys[1].id, known), at: .zero, wall: wall, using: &random)
+    #expect(contests.mostToldOfEnd == 1)
+  }
+
   @Test("the portal that the client asked hears of the manager, however many others called before it")
   mutating func portal() throws {
     var contests = contests()

@@ -27,6 +27,16 @@ import Wire
     #expect(throws: Never.self) { try SessionMessage(validating: word) }
   }
 
+  @Test("the term that a node says to have heeded", arguments: far) func refusals(far: UInt32) {
+    let refused = RefusedItem(ordinal: 0, reason: .unauthorized(.staleTerm(seen: Term(2))))
+    var word = SessionMessage.reserved(
+      ReserveAnswer(mark: counter.mark(1), result: .failure(ReserveAnswer.ItemRefused(refused)))
+    ).wire
+    #expect(throws: Never.self) { try SessionMessage(validating: word) }
+    word.reserveAnswer.refusal.term.number = far
+    #expect(throws: InvalidMessage.self) { try SessionMessage(validating: word) }
+  }
+
   @Test("those of an assignment", arguments: far) func assignments(far: UInt32) throws {
     func read(_ change: (inout WireAssignment) -> Void) throws -> Assignment {
       var wire = try WireAssignment(parsing: counter.assignment().encoded())

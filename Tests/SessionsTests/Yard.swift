@@ -94,11 +94,11 @@ struct Yard {
   // MARK: Driving
 
   mutating func elect(
-    _ index: Int, for order: ServiceOrder, term: UInt32 = 1, snapshot: [UInt8]? = nil
+    _ index: Int, for order: ServiceOrder, term: UInt32 = 1, snapshot: [UInt8]? = nil, isProved: Bool = false
   ) {
     let node = node(index)
     let bytes = TestMandate.bytes(manager: node, request: order.request, term: Term(term))
-    let mandate = HeldMandate(term: Term(term), digest: TestMandate.digest(bytes), bytes: bytes)
+    let mandate = HeldMandate(term: Term(term), digest: TestMandate.digest(bytes), bytes: bytes, isProved: isProved)
     let effects = peers[node]!.director.elected(order, mandate, snapshot: snapshot, at: now, in: managerContext(node))
     carryOut(effects ?? [], of: order.request, at: node)
   }

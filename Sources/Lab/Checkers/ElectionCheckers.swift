@@ -112,7 +112,7 @@ struct PromiseChecker: Checker {
 }
 
 /// A version is acted on only once a quorum has it on disk, and a later manager takes over the newest that a quorum has. What is on disk is
-/// read from the disks, not heard from the nodes.
+/// read from the disks, not heard from the nodes. Raft promises the same of a majority, since none of its members lies.
 struct VersionChecker: Checker {
   static let name = "versions at a quorum"
   var faults: [CheckerFault] = []
@@ -141,11 +141,14 @@ struct VersionChecker: Checker {
   }
 
   mutating func see(_ sight: Sight, at now: Instant, in world: Simulation) {
-    // Without a quorum a version is in force by its manager's word.
-    guard world.scenario.safety == .quorum else { return }
+    // Without either a version is in force by its manager's word.
+    guard world.scenario.safety != .unsafe else { return }
     switch sight {
     case .wrote(let number, let records):
       for record in records where record.name.kind == "election" { read(record, at: number) }
+      for record in records where record.name.kind == "contest" { readContest(record, at: number) }
+    case .contests(let number, _, let message):
+      if case .coordinator(_, let version?) = message.body { propose(version.body.snapshot, number) }
     case .directs(let number, _, .reserve(let reserve)) where !world.isLiar(number):
       demand(reserve.mark, "reserves", number)
     case .directs(let number, _, .commit(let commit)) where !world.isLiar(number):
@@ -159,15 +162,27 @@ struct VersionChecker: Checker {
   private mutating func read(_ record: Record, at number: Int) {
     guard let wire = try? WireBallotRecordFields(parsing: record.bytes), wire.hasAccepted,
       let snapshot = try? WireSnapshotStatement(parsing: Array(wire.accepted.snapshot.body)),
-      let envelope = try? WireEnvelopeStatement(parsing: Array(wire.envelope.body)),
-      let hash = Bytes32(snapshot.request)
+      let envelope = try? WireEnvelopeStatement(parsing: Array(wire.envelope.body))
     else { return }
+    let electors = [envelope.electorate.count] + wire.handovers.map(\.electorate.count)
+    note(snapshot, quorums: electors.map { ($0 + ($0 - 1) / 3) / 2 + 1 }, at: number)
+  }
+
+  private mutating func readContest(_ record: Record, at number: Int) {
+    guard let wire = try? WireRivalRecord(parsing: record.bytes), wire.hasSnapshot,
+      let snapshot = try? WireSnapshotStatement(parsing: Array(wire.snapshot.body)),
+      let envelope = try? WireEnvelopeStatement(parsing: Array(wire.envelope.body))
+    else { return }
+    note(snapshot, quorums: [envelope.electorate.count / 2 + 1], at: number)
+  }
+
+  /// A disk has a version. `quorums`: by epoch.
+  private mutating func note(_ snapshot: WireSnapshotStatement, quorums: [Int], at number: Int) {
+    guard let hash = Bytes32(snapshot.request) else { return }
     let request = RequestID(hash)
     let key = Key(term: Term(snapshot.term), sequence: snapshot.sequence)
     var book = requests[request] ?? Book()
-    for (epoch, electors) in ([envelope.electorate.count] + wire.handovers.map(\.electorate.count)).enumerated() {
-      book.quorums[UInt32(epoch)] = (electors + (electors - 1) / 3) / 2 + 1
-    }
+    for (epoch, quorum) in quorums.enumerated() { book.quorums[UInt32(epoch)] = quorum }
     var version = book.versions[key] ?? Version(number: snapshot.version, state: snapshot.state, owners: [])
     version.owners.insert(number)
     book.versions[key] = version

@@ -104,7 +104,7 @@ final class Outlet {
 /// tell, such as where its grid begins. They travel as origins of inputs beyond all real ones; nodes pass them on unread.
 struct Marks {
   /// Marks have input numbers from here.
-  static let base: UInt32 = 1 << 16
+  static let base = Origin.firstMark
   /// At most this many a stage.
   static let perStage: UInt32 = 16
 

@@ -125,8 +125,8 @@ public struct MediaWorker {
   private func runner(for start: WireStartGroup) throws -> GroupRunner {
     var job = GroupRunner.Job(group: try GroupSpec(validating: start.group), sourcePath: start.sourcePath)
     if start.resuming {
-      let origins = try Field.list(start.origins, "StartGroup.origins", limit: 64).map { Origin($0) }
-      job.resume = (Position(start.resumeAt), origins)
+      let origins = try Origin.list(start.origins, "StartGroup.origins", limit: 64)
+      job.resume = (try Position(validating: start.resumeAt, "StartGroup.resume_at"), origins)
     }
     alarm(MediaLimits.stepSeconds)
     return try GroupRunner(

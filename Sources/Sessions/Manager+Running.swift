@@ -45,8 +45,14 @@ extension Manager {
         if plan.deliveries.allSatisfy({ endedOutputs.contains($0.output) }) { return close(nil, at: now) }
       case .ended(.group): continue
       case .inherited(let legacy):
-        guard let group = newest?[legacy.spec.output], group.isShared else { continue }
-        legacies[legacy.spec.output] = legacy
+        guard let group = newest?[legacy.spec.output] else { continue }
+        if group.isShared {
+          legacies[legacy.spec.output] = legacy
+        } else {
+          // This plan's own work, which the node did for another's until now, and shows that one's assignment for it: it is assigned anew.
+          guard case .running = state, group.providers.contains(node), inForce[node] != nil else { continue }
+          inForce[node] = nil
+        }
         isTroubled = true
       case .standbysChanged(let shared):
         guard let group = current?[shared.stream], group.isShared, group.node == node else { continue }

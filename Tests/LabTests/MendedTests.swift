@@ -62,7 +62,8 @@ import Testing
   /// found the electorate implausible that the others had kept, and all three were needed. 73: a portal called again, and its client was not
   /// known by the new name. 100: what a desk had decided, and the disk had not written, was missed. 20008: a manager died over the end of what
   /// never came to run, and the portal waited for ever. 40081: who took a stage over acknowledged what no client had written. 40141: a fence was
-  /// believed that a crash had kept from the disk. 50087: a member of raft that could not win kept all others from standing.
+  /// believed that a crash had kept from the disk. 50087: a member of raft that could not win kept all others from standing. 60075: a node that did a
+  /// stage's work for another service first went on showing that one's assignment, which was worth nothing any more.
   @Test(
     "what the swarm found, as it shortened it",
     arguments: [
@@ -70,6 +71,7 @@ import Testing
       "181-q-m-r3-f4-f2-f0-v1-h1-h0-h1", "73-f8-f7-f6-f5-f4-f3-f2-f0-v-s-h0-h0", "100-r3-f7-f6-f5-f4-f3-f0-h1-r2-h1-h0",
       "20008-r2-f5-f4-f3-f2-f0-h1-h0-h0",
       "40081-r2-r1-f1-n-c-k-s-h0-n-s-h0-s", "40141-l0-f7-f2-f0-h4-h2-h1-f3-f1-s-h2-h2", "50087-r3-r1-f2-f0-s",
+      "60075-f7-f4-f2-f1-f0-v1-h0-r1-f0-c-k-s",
     ])
   func found(name: String) throws {
     let scenario = try #require(ReplayName(name)).scenario

@@ -34,7 +34,7 @@ public struct GossipDatagram: Sendable {
 
   /// Bytes on the wire at most, from what its parts take; without sealing.
   public var estimatedBytes: Int {
-    let reported = reports.reduce(0) { $0 + $1.bytes.count + Limits.envelopeBytes }
+    let reported = reports.reduce(0) { $0 + $1.byteCount + Limits.envelopeBytes }
     switch body {
     case .membership(let datagram): return datagram.estimatedBytes + reported
     case .train(.car): return Limits.trainBytes + reported
@@ -72,7 +72,7 @@ public enum GossipExchange: Sendable {
   public var estimatedBytes: Int {
     switch self {
     case .view(let updates, _): updates.reduce(8) { $0 + $1.size }
-    case .board(let reports, _): reports.reduce(8) { $0 + $1.bytes.count + Limits.envelopeBytes }
+    case .board(let reports, _): reports.reduce(8) { $0 + $1.byteCount + Limits.envelopeBytes }
     }
   }
 }

@@ -40,6 +40,8 @@ public struct Signed<Body: Statement>: Sendable, Hashable {
   @inlinable public var body: Body { box.body }
   /// The bytes that were signed.
   @inlinable public var bytes: [UInt8] { box.bytes }
+  /// How many these are.
+  @inlinable public var byteCount: Int { box.count }
   /// Who signed.
   @inlinable public var signer: NodeID { box.signer }
   /// The signature over ``bytes``, domain-separated by `Body.kind`.
@@ -57,9 +59,7 @@ public struct Signed<Body: Statement>: Sendable, Hashable {
       self = known
       return
     }
-    guard verified.check(envelope, kind: Body.kind) else {
-      throw InvalidMessage(Body.kind, "the signature is not \(envelope.signer.short)…'s over these bytes")
-    }
+    guard verified.check(envelope, kind: Body.kind) else { throw Signed.refusal(of: envelope) }
     try self.init(trusting: envelope)
   }
 
@@ -69,22 +69,37 @@ public struct Signed<Body: Statement>: Sendable, Hashable {
       self = known
       return
     }
-    guard envelope.signer.hasSigned(envelope.bytes, kind: Body.kind, envelope.signature) else {
-      throw InvalidMessage(Body.kind, "the signature is not \(envelope.signer.short)…'s over these bytes")
-    }
+    guard envelope.isSigned(as: Body.kind) else { throw Signed.refusal(of: envelope) }
     try self.init(trusting: envelope)
   }
 
+  /// Checks the signature under what was read before.
+  public init(verifying claim: Unverified<Body>) throws(InvalidMessage) {
+    guard claim.envelope.isSigned(as: Body.kind) else { throw Signed.refusal(of: claim.envelope) }
+    self.init(trusting: claim)
+  }
+
   private init(trusting envelope: SignedEnvelope) throws(InvalidMessage) {
-    box = VerifiedBox(
-      try Body(validating: envelope.bytes), envelope.bytes, envelope.signer, envelope.signature, isChecked: true)
+    self.init(trusting: try Unverified(reading: envelope))
+  }
+
+  private init(trusting claim: Unverified<Body>) {
+    let envelope = claim.envelope
+    box = VerifiedBox(claim.body, envelope.bytes, envelope.signer, envelope.signature, isChecked: true)
     (envelope.box as? VerifiedBox<Body>)?.remember(box)
+  }
+
+  private static func refusal(of envelope: SignedEnvelope) -> InvalidMessage {
+    InvalidMessage(Body.kind, "the signature is not \(envelope.signer.short)…'s over these bytes")
   }
 
   @usableFromInline init(_ box: VerifiedBox<Body>) { self.box = box }
 
   /// For the wire.
   @inlinable public var envelope: SignedEnvelope { SignedEnvelope(box) }
+
+  /// Whether an envelope holds the same bytes, under whatever signature.
+  public func saysTheSame(as envelope: SignedEnvelope) -> Bool { box === envelope.box || bytes == envelope.bytes }
 
   /// Names this signed statement.
   public var digest: Bytes32 { Digest.of(bytes + signer.bytes, kind: Body.kind) }
@@ -99,6 +114,8 @@ public struct SignedEnvelope: Hashable, Sendable {
 
   /// What was signed.
   @inlinable public var bytes: [UInt8] { box.bytes }
+  /// How many these are.
+  @inlinable public var byteCount: Int { box.count }
   /// Who is said to have signed.
   @inlinable public var signer: NodeID { box.signer }
   /// The signature to be checked.
@@ -117,20 +134,47 @@ public struct SignedEnvelope: Hashable, Sendable {
     return own.isChecked ? Signed(own) : own.checked.map { Signed($0) }
   }
 
+  /// Looks at what ``verified(as:)`` would give, where it lies: most of what gossip brings is known already, and to hold it for the
+  /// length of a look costs two writes to memory that all who hold it share.
+  @inlinable public func look<Body: Statement, Seen>(as kind: Body.Type, _ see: (borrowing Body) -> Seen) -> Seen? {
+    guard type(of: box) == VerifiedBox<Body>.self else { return nil }
+    let own = unsafeDowncast(box, to: VerifiedBox<Body>.self)
+    return own.isChecked ? see(own.body) : own.checked.map { see($0.body) }
+  }
+
+  fileprivate func isSigned(as kind: String) -> Bool { signer.hasSigned(bytes, kind: kind, signature) }
+
   public static func == (a: Self, b: Self) -> Bool {
     a.box === b.box || (a.signer == b.signer && a.bytes == b.bytes && a.signature == b.signature)
   }
   public func hash(into hasher: inout Hasher) { hasher.combine(box.signature) }
 }
 
+/// What an envelope says, its content checked and its signature not yet: enough to see that it is no news, which saves a signature check.
+/// It is made of the envelope alone, so whoever checks the signature afterwards need not read the bytes again.
+public struct Unverified<Body: Statement>: Sendable {
+  fileprivate let envelope: SignedEnvelope
+  /// What whoever made the envelope says that the signer says.
+  public let body: Body
+
+  /// Reads and checks the content.
+  public init(reading envelope: SignedEnvelope) throws(InvalidMessage) {
+    self.envelope = envelope
+    body = try Body(validating: envelope.bytes)
+  }
+}
+
 /// What an envelope holds. Only a `VerifiedBox` says that it was checked, and only `Signed` makes one.
 @usableFromInline class EnvelopeBox: @unchecked Sendable {
-  @usableFromInline final let bytes: [UInt8]
   @usableFromInline final let signer: NodeID
+  /// Of ``bytes``, which lie elsewhere: each datagram asks how long the records are that it carries, and hardly any what they say.
+  @usableFromInline final let count: Int
+  @usableFromInline final let bytes: [UInt8]
   @usableFromInline final let signature: Signature
 
   init(_ bytes: [UInt8], _ signer: NodeID, _ signature: Signature) {
     self.bytes = bytes
+    count = bytes.count
     self.signer = signer
     self.signature = signature
   }
@@ -176,7 +220,7 @@ public struct VerifiedDigests: Sendable {
   public mutating func check(_ envelope: SignedEnvelope, kind: String) -> Bool {
     let digest = VerifiedDigests.digest(of: envelope, kind: kind)
     if table.content.withLock({ $0.known.contains(digest) }) { return true }
-    let isGood = envelope.signer.hasSigned(envelope.bytes, kind: kind, envelope.signature)
+    let isGood = envelope.isSigned(as: kind)
     table.content.withLock { content in
       content.verifications += 1
       if isGood { content.remember(digest, capacity) }

@@ -22,7 +22,7 @@ extension LoadBoard {
       hold(Signed(ReportPart(node: node, sequence: sequence, wall: wall, content: draft.content), by: keys), at: now)
     }
     toldAt = now
-    let pulse = nodes[node].flatMap { place(of: .pulse, in: $0) }.map { rows[$0].received } ?? now
+    let pulse = place(of: .pulse, ofNodeAt: nodes.index(forKey: node)).map { rows[$0].received } ?? now
     return (drafts.contains { $0.verdict == .moved } ? [.published] : [])
       + [.setTimer(.publish, at: pulse + Limits.reportInterval)]
   }
@@ -36,19 +36,19 @@ extension LoadBoard {
     var isOfPaths: Bool { if case .paths = content { true } else { false } }
   }
 
-  private func judge(_ content: ReportPart.Content, beside known: Known, at now: Instant) -> Verdict {
+  private func judge(_ content: ReportPart.Content, besideThatOf index: Int?, at now: Instant) -> Verdict {
     let slot = content.slot
-    guard let held = place(of: slot, in: known) else { return .moved }
+    guard let held = place(of: slot, ofNodeAt: index) else { return .moved }
     if content.movedNoticeably(since: parts[held].body.content) { return .moved }
     return slot == .pulse && now - rows[held].received >= Limits.reportInterval ? .due : .stale
   }
 
   /// What there is to tell; pages that were told and are empty now are told as such.
   private func drafts(at now: Instant) -> [Draft] {
-    let known = nodes[node] ?? Known()
+    let known = nodes.index(forKey: node)
     var drafts: [Draft] = []
     func consider(_ content: ReportPart.Content) {
-      let verdict = judge(content, beside: known, at: now)
+      let verdict = judge(content, besideThatOf: known, at: now)
       if verdict != .stale { drafts.append(Draft(content: content, verdict: verdict)) }
     }
     consider(
@@ -57,7 +57,7 @@ extension LoadBoard {
           load: load, rates: gauge.rates(best: paths.best, offer: offer), coordinate: own.coordinate,
           promisedSlots: own.promisedSlots, promisedCores: own.promisedCores)))
     // The offer stays what it is: told once, it is not judged again.
-    if place(of: .offer, in: known) == nil { consider(.offer(offer.components)) }
+    if place(of: .offer, ofNodeAt: known) == nil { consider(.offer(offer.components)) }
     for page in LoadReport.pages(own.streams, of: Limits.streamsPerPage, most: Limits.reportedStreams) {
       consider(.streams(page.index, page.items))
     }
@@ -68,7 +68,7 @@ extension LoadBoard {
         consider(.paths(page.index, page.items))
       }
     }
-    for place in known.places {
+    for place in known.map({ nodes.values[$0].places }) ?? [] {
       switch marks[place].slot {
       case .streams(let page) where page * Limits.streamsPerPage >= own.streams.count: consider(.streams(page, []))
       case .paths(let page) where pathsMoved && page * Limits.pathsPerPage >= paths.rates.count:
@@ -93,7 +93,7 @@ extension LoadBoard {
     var room = min(bytes, Int(allowance))
     guard room >= Limits.envelopeBytes, !rows.isEmpty else { return [] }
     let most = Int32(max(2, Int((Limits.reportRetransmits * digits(of: members.count + 1)).rounded())))
-    if isFirstHand { for place in nodes[node]?.places ?? [] { list(place) } }
+    if isFirstHand, let own = nodes.index(forKey: node) { for place in nodes.values[own].places { list(place) } }
     var taken: [SignedEnvelope] = []
     // Taken out while they are worked on: this goes over all of them for each datagram, and nobody else looks meanwhile.
     var (untold, rows) = ([Int32](), [Row]())

@@ -45,10 +45,22 @@ public struct LoadBoard: Sendable {
 
   /// What is held of one node.
   struct Known: Sendable {
+    /// The two parts that nearly all gossip is about, found without a look at ``LoadBoard/marks``.
+    var pulse = Held()
+    var offer = Held()
     /// Which of ``LoadBoard/parts`` are its own.
     var places: [Int] = []
     /// Where it says that it stands; nil before both pulse and offer came.
     var coordinate: Coordinate?
+  }
+
+  /// The newest of a slot.
+  struct Held: Sendable {
+    /// Among ``LoadBoard/parts``; negative: there is none.
+    var place: Int32 = -1
+    var sequence: UInt64 = 0
+
+    var found: Int? { place < 0 ? nil : Int(place) }
   }
 
   /// Which part of its node's report one is, and its number.
@@ -90,14 +102,14 @@ public struct LoadBoard: Sendable {
   /// A node's report as it must be read now, corrected by what was seen of it, and when its pulse came; nil before pulse and
   /// offer are known.
   public subscript(node: NodeID) -> (report: LoadReport, received: Instant)? {
-    guard let known = nodes[node], known.coordinate != nil, let pulse = place(of: .pulse, in: known) else { return nil }
+    guard let known = nodes[node], known.coordinate != nil, let pulse = known.pulse.found else { return nil }
     var report = LoadReport(node: node, sequence: 0, wall: WallTime(milliseconds: 0))
     for place in known.places { report.take(parts[place].body) }
     return (observations[node]?.corrected(report, at: clock) ?? report, rows[pulse].received)
   }
   /// How a node fares in its own signed words, for others to check; nil before its pulse came.
   public func pulse(of node: NodeID) -> SignedEnvelope? {
-    nodes[node].flatMap { place(of: .pulse, in: $0) }.map { parts[$0].envelope }
+    place(of: .pulse, ofNodeAt: nodes.index(forKey: node)).map { parts[$0].envelope }
   }
   /// All parts of all reports, for an exchange.
   public var all: [SignedEnvelope] {
@@ -109,9 +121,14 @@ public struct LoadBoard: Sendable {
     return all
   }
 
-  func place(of slot: ReportPart.Slot, in known: Known) -> Int? {
-    for place in known.places where marks[place].slot == slot { return place }
-    return nil
+  /// Where a part is held of the node that stands at `index` among ``nodes``.
+  func place(of slot: ReportPart.Slot, ofNodeAt index: Int?) -> Int? {
+    guard let index else { return nil }
+    switch slot {
+    case .pulse: return nodes.values[index].pulse.found
+    case .offer: return nodes.values[index].offer.found
+    case .streams, .paths: return nodes.values[index].places.first { marks[$0].slot == slot }
+    }
   }
 
   // MARK: - The one entry
@@ -163,76 +180,106 @@ public struct LoadBoard: Sendable {
   private mutating func learn(_ envelopes: [SignedEnvelope], at now: Instant) {
     // Whole boards bring one node's parts together: it is looked up once, until something of it is news.
     var asked: (signer: NodeID, index: Int?)?
-    for envelope in envelopes.prefix(Limits.exchangedParts) {
-      let signer = envelope.signer
+    // Each envelope lies somewhere else in memory: where all are asked at once who signed them, all are waited for once.
+    let signers = envelopes.prefix(Limits.exchangedParts).map(\.signer)
+    for (place, signer) in signers.enumerated() {
       if asked?.signer != signer { asked = (signer, nodes.index(forKey: signer)) }
       // Of whom something is held is a member or this node.
       let index = asked?.index
       guard index != nil || signer == node || members.contains(signer) else { continue }
-      if let part = envelope.verified(as: ReportPart.self) {
-        let body = part.body
-        guard body.node == signer, isNews(body, besideThatOf: index) else { continue }
+      if let seen = envelopes[place].look(as: ReportPart.self, { Seen(of: $0) }) {
+        guard seen.node == signer, isNews(seen, besideThatOf: index) else { continue }
         asked = nil
-        if signer == node { recall(body.sequence) } else { hold(part, at: now) }
+        if signer == node {
+          recall(seen.sequence)
+        } else if let part = envelopes[place].verified(as: ReportPart.self) {
+          hold(part, at: now)
+        }
         continue
       }
       // Known ones are told apart by their sequence alone; only what is newer costs a signature check.
-      guard let claimed = try? ReportPart(validating: envelope.bytes), claimed.node == signer,
-        isNews(claimed, besideThatOf: index)
+      guard let claim = try? Unverified<ReportPart>(reading: envelopes[place]), claim.body.node == signer,
+        isNews(Seen(of: claim.body), besideThatOf: index)
       else {
         continue
       }
       asked = nil
       verifications += 1
       // Whoever sends a forgery is not listened to any further.
-      guard let part = try? Signed<ReportPart>(verifying: envelope) else { return }
+      guard let part = try? Signed(verifying: claim) else { return }
       if signer == node { recall(part.body.sequence) } else { hold(part, at: now) }
     }
   }
 
-  private func isNews(_ part: ReportPart, besideThatOf index: Int?) -> Bool {
+  /// What tells a part from others.
+  private struct Seen {
+    var node: NodeID
+    var slot: ReportPart.Slot
+    var sequence: UInt64
+
+    init(of part: borrowing ReportPart) { (node, slot, sequence) = (part.node, part.content.slot, part.sequence) }
+  }
+
+  private func isNews(_ part: Seen, besideThatOf index: Int?) -> Bool {
     if part.node == node { return part.sequence > sequence }
-    guard let index, let held = place(of: part.slot, in: nodes.values[index]) else { return true }
-    return part.sequence > marks[held].sequence
+    guard let index else { return true }
+    switch part.slot {
+    case .pulse: return nodes.values[index].pulse.found == nil || part.sequence > nodes.values[index].pulse.sequence
+    case .offer: return nodes.values[index].offer.found == nil || part.sequence > nodes.values[index].offer.sequence
+    case .streams, .paths:
+      guard let held = place(of: part.slot, ofNodeAt: index) else { return true }
+      return part.sequence > marks[held].sequence
+    }
   }
 
   /// Takes a newer part into the node's report.
   mutating func hold(_ part: Signed<ReportPart>, at now: Instant) {
-    let (signer, body) = (part.signer, part.body)
-    let size = Int32(clamping: part.bytes.count + Limits.envelopeBytes)
+    let (signer, slot, sequence) = (part.signer, part.body.slot, part.body.sequence)
+    let size = Int32(clamping: part.byteCount + Limits.envelopeBytes)
     let index = nodes.index(forKey: signer) ?? nodes.count
     if index == nodes.count { nodes[signer] = Known() }
-    if let place = place(of: body.slot, in: nodes.values[index]) {
-      let moved = body.content.movedNoticeably(since: parts[place].body.content)
+    let place: Int
+    if let known = self.place(of: slot, ofNodeAt: index) {
+      place = known
+      let moved = part.body.content.movedNoticeably(since: parts[place].body.content)
       parts[place] = part
       rows[place].received = now
       rows[place].size = size
-      marks[place].sequence = body.sequence
+      marks[place].sequence = sequence
       rows[place].moved = moved
-      tellAnew(place)
     } else {
-      nodes.values[index].places.append(parts.count)
+      place = parts.count
+      nodes.values[index].places.append(place)
       parts.append(part)
-      marks.append(Mark(slot: body.slot, sequence: body.sequence))
+      marks.append(Mark(slot: slot, sequence: sequence))
       rows.append(
         Row(
-          received: now, nearness: nearness(of: signer, nodes.values[index]), size: size, isWanted: isWanted(signer),
+          received: now, nearness: nearness(ofNodeAt: index), size: size, isWanted: isWanted(signer),
           isOwn: signer == node, moved: true))
-      tellAnew(rows.count - 1)
     }
-    guard body.slot == .pulse || nodes.values[index].coordinate == nil,
-      let pulse = place(of: .pulse, in: nodes.values[index]), place(of: .offer, in: nodes.values[index]) != nil,
+    tellAnew(place)
+    note(Held(place: Int32(place), sequence: sequence), as: slot, ofNodeAt: index)
+    guard slot == .pulse || nodes.values[index].coordinate == nil,
+      let pulse = nodes.values[index].pulse.found, nodes.values[index].offer.found != nil,
       case .pulse(let content) = parts[pulse].body.content
     else { return }
     nodes.values[index].coordinate = content.coordinate
-    let nearness = nearness(of: signer, nodes.values[index])
+    let nearness = nearness(ofNodeAt: index)
     for place in nodes.values[index].places { rows[place].nearness = nearness }
   }
 
+  private mutating func note(_ held: Held, as slot: ReportPart.Slot, ofNodeAt index: Int) {
+    switch slot {
+    case .pulse: nodes.values[index].pulse = held
+    case .offer: nodes.values[index].offer = held
+    case .streams, .paths: break
+    }
+  }
+
   /// Near nodes are what near peers place on; the own report has nobody else to begin with.
-  private func nearness(of node: NodeID, _ known: Known) -> Double {
-    if node == self.node { return 4 }
-    guard let coordinate = known.coordinate else { return 1 }
+  private func nearness(ofNodeAt index: Int) -> Double {
+    if nodes.keys[index] == node { return 4 }
+    guard let coordinate = nodes.values[index].coordinate else { return 1 }
     return 50 / (50 + own.coordinate.roundTrip(to: coordinate))
   }
 
@@ -264,7 +311,7 @@ public struct LoadBoard: Sendable {
   private mutating func reckon() {
     reckonedAt = own.coordinate
     for index in nodes.values.indices {
-      let nearness = nearness(of: nodes.keys[index], nodes.values[index])
+      let nearness = nearness(ofNodeAt: index)
       for place in nodes.values[index].places { rows[place].nearness = nearness }
     }
   }
@@ -314,6 +361,7 @@ public struct LoadBoard: Sendable {
           marks[place] = marks[last]
           let owner = nodes.index(forKey: parts[place].signer)!
           nodes.values[owner].places[nodes.values[owner].places.firstIndex(of: last)!] = place
+          note(Held(place: Int32(place), sequence: marks[place].sequence), as: marks[place].slot, ofNodeAt: owner)
         }
         parts.removeLast()
         rows.removeLast()

@@ -116,14 +116,14 @@ struct PathProber: Sendable {
     // Fresh paths first, then the one measured longest ago.
     var (fresh, oldest, newest, measured) = (Int?.none, 0, Instant?.none, 0)
     for place in paths.values.indices {
-      let path = paths.values[place]
-      let mark = (path.trains, path.probed ?? .zero)
-      if path.trains < wanted, fresh.map({ mark < (paths.values[$0].trains, paths.values[$0].probed ?? .zero) }) ?? true
-      {
+      // Of the path no more than is asked for: a copy holds its readings, too.
+      let (trains, probed) = (paths.values[place].trains, paths.values[place].probed)
+      let mark = (trains, probed ?? .zero)
+      if trains < wanted, fresh.map({ mark < (paths.values[$0].trains, paths.values[$0].probed ?? .zero) }) ?? true {
         fresh = place
       }
       if mark.1 < paths.values[oldest].probed ?? .zero { oldest = place }
-      if let probed = path.probed {
+      if let probed {
         newest = max(newest ?? probed, probed)
         measured += 1
       }

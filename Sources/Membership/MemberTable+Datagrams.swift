@@ -11,7 +11,7 @@ extension MemberTable {
     _ datagram: MemberDatagram, from sender: NodeID, at address: PeerAddress, _ now: Instant,
     using random: inout SeededRandom
   ) -> [MemberEffect] {
-    let wasGone = takingPart < members.count && members[sender].map { $0.state == .dead || $0.state == .left } ?? false
+    let wasGone = takingPart < members.count && (state(of: sender).map { $0 == .dead || $0 == .left } ?? false)
     var effects: [MemberEffect] = []
     for update in datagram.updates.prefix(Limits.datagramUpdates) { effects += apply(update, at: now, using: &random) }
     let place = members.index(forKey: sender)
@@ -43,14 +43,18 @@ extension MemberTable {
     return effects
   }
 
+  private func state(of node: NodeID) -> Member.State? {
+    members.index(forKey: node).map { members.values[$0].state }
+  }
+
   private func newerWord(than update: MemberUpdate) -> MemberUpdate? {
     switch update {
     case .record: nil
     case .suspect(let target, let incarnation, _), .dead(let target, let incarnation, _):
       if target == node {
         own.body.incarnation > incarnation ? .record(own.envelope) : nil
-      } else if let member = members[target], member.incarnation > incarnation {
-        .record(member.record.envelope)
+      } else if let place = members.index(forKey: target), members.values[place].incarnation > incarnation {
+        .record(members.values[place].record.envelope)
       } else {
         nil
       }
@@ -136,7 +140,9 @@ extension MemberTable {
     _ body: MemberDatagram.Body, sequence: UInt64, to target: NodeID, telling extra: MemberUpdate? = nil
   ) -> MemberDatagram {
     var updates: [MemberUpdate] = extra.map { [$0] } ?? []
-    if let member = members[target] {
+    // Nearly all are alive, and nothing is held against them: of such not even the record is touched, which others hold as well.
+    if let place = members.index(forKey: target), members.values[place].state != .alive {
+      let member = members.values[place]
       if member.state == .dead || member.state == .left { updates.append(.record(member.record.envelope)) }
       if let doubt = doubt(about: member) { updates.append(doubt) }
     }

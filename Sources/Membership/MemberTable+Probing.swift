@@ -40,19 +40,19 @@ extension MemberTable {
 
   /// - Parameter hearsay: what others say of the target; it hears of it and can refute.
   mutating func probe(_ target: NodeID, at now: Instant, telling hearsay: MemberUpdate? = nil) -> [MemberEffect] {
-    guard let member = members[target] else { return [] }
+    guard let place = members.index(forKey: target) else { return [] }
     sequence += 1
     let patience = health + 1
-    let far = Duration.fromSeconds(2 * (member.roundTrip ?? 0) / 1_000)
+    let far = Duration.fromSeconds(2 * (members.values[place].roundTrip ?? 0) / 1_000)
     let direct = max(Limits.probeTimeout, min(far, Limits.longestProbeTimeout)) * patience
     let judged = now + Limits.probePeriod * patience
     // Gossip may have missed it: who was never heard from is told who asks.
-    let opening = hearsay ?? (member.lastHeard == nil ? .record(own.envelope) : nil)
+    let opening = hearsay ?? (members.values[place].lastHeard == nil ? .record(own.envelope) : nil)
     probes[sequence] = Probe(target: target, sent: now, judgedAt: judged, isHearsay: hearsay != nil)
     return [
       .send(
         datagram(.ping(estimator.coordinate.told), sequence: sequence, to: target, telling: opening), to: target,
-        at: member.address),
+        at: members.values[place].address),
       .setTimer(.probe(sequence), at: now + direct),
     ]
   }

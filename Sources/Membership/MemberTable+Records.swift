@@ -32,8 +32,7 @@ extension MemberTable {
     }
     // Most that gossip brings is known already: that costs a comparison, not a signature check.
     if let place = members.index(forKey: envelope.signer) {
-      let known = members.values[place].record
-      if known.envelope == envelope || known.bytes == envelope.bytes { return [] }
+      if members.values[place].record.saysTheSame(as: envelope) { return [] }
     }
     guard let record = try? Signed<MemberRecord>(verifying: envelope, using: &verified),
       record.body.node == record.signer

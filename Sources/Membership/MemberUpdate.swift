@@ -15,7 +15,7 @@ public enum MemberUpdate: Hashable, Sendable {
   /// Bytes on the wire, from above.
   public var size: Int {
     switch self {
-    case .record(let envelope): envelope.bytes.count + 112
+    case .record(let envelope): envelope.byteCount + 112
     default: 84
     }
   }

@@ -44,6 +44,24 @@ struct IdentityTests {
     }
     let bad = SignedEnvelope(bytes: bytes, signer: NodeID(Bytes32(signer)!), signature: Signature(signature)!)
     #expect(throws: InvalidMessage.self) { try Signed<Remark>(verifying: bad) }
+    // Its content may well be fine.
+    if let unverified = try? Unverified<Remark>(reading: bad) {
+      #expect(throws: InvalidMessage.self) { try Signed(verifying: unverified) }
+    }
+  }
+
+  @Test("what was read before its signature was checked is what was signed, and from then on looked at where it lies")
+  func unverified() throws {
+    let envelope = Signed(Remark("hello"), by: keys).envelope
+    #expect(envelope.look(as: Remark.self) { $0.text } == nil, "nobody has checked it yet")
+    let unverified = try Unverified<Remark>(reading: envelope)
+    #expect(unverified.body == Remark("hello"))
+    #expect(envelope.look(as: Remark.self) { $0.text } == nil, "its signature is not checked yet")
+    let signed = try Signed(verifying: unverified)
+    #expect(signed.envelope == envelope && signed.byteCount == envelope.bytes.count)
+    #expect(envelope.look(as: Remark.self) { $0.text } == Array("hello".utf8))
+    #expect(signed.envelope.look(as: Remark.self) { $0.text } == Array("hello".utf8))
+    #expect(asReceived(signed).look(as: Remark.self) { $0.text } == nil, "as bytes it is unchecked again")
   }
 
   @Test("a signature serves for one kind of statement only")

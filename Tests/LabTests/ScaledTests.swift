@@ -1,6 +1,7 @@
 import Base
 import Core
 import Foundation
+import Identity
 import Testing
 
 @testable import Lab
@@ -49,6 +50,38 @@ import Testing
     }
     #expect(seen.count == expected.count && seen.count > 3_500)
     #expect(seen == expected.indices.sorted { expected[$0] < expected[$1] })
+  }
+
+  @Test("a timer is withdrawn by what it was set with last, whatever its kind, and only while it waits")
+  func timers() {
+    let ids = (0..<3).map { Scenario(seed: 1, nodes: [], healsAt: 0, endsAt: 0).keys(of: $0).id }
+    var kinds: [Core.Timer] = [.housekeeping, .streams, .desk, .measurements(.publish), .measurements(.train)]
+    kinds += [
+      .membership(.period), .membership(.gossip), .membership(.exchange), .membership(.reclaim), .membership(.join),
+    ]
+    kinds += (0..<5).flatMap { [.membership(.probe($0)), .membership(.nack($0))] }
+    kinds += ids.flatMap { [.membership(.suspicion($0)), .measurements(.arrival($0))] }
+    var (book, known, random) = (TimerBook(), [Core.Timer: Int32](), SeededRandom(seed: 5))
+    for slot in 0..<Int32(5_000) {
+      let timer = kinds[random.index(below: kinds.count)]
+      if random.fraction() < 0.5 {
+        #expect(book.set(timer, slot) == known.updateValue(slot, forKey: timer), "\(timer)")
+      } else {
+        #expect(book.remove(timer) == known.removeValue(forKey: timer), "\(timer)")
+      }
+    }
+  }
+
+  @Test("every peer has its number, though the first bytes of its ID be another's, and a stranger has none")
+  func numbers() {
+    func id(_ first: [UInt8], _ last: UInt8) -> NodeID {
+      NodeID(Bytes32(first + [UInt8](repeating: 0, count: 31 - first.count) + [last])!)
+    }
+    let alike = (0..<40).map { id([7, 7, 7, 7, 7, 7, 7, 7], $0) }
+    let different = (0..<60).map { id([$0], 0) }
+    let numbers = NodeNumbers(alike + different)
+    for (number, id) in (alike + different).enumerated() { #expect(numbers[id] == number) }
+    #expect(numbers[id([7, 7, 7, 7, 7, 7, 7, 7], 40)] == nil && numbers[id([60], 0)] == nil)
   }
 
   @Test("three hundred peers that each keep a few of them serve every request; one thread and two play the same course")

@@ -48,7 +48,7 @@ struct CalendarQueue<Happening> {
 
   /// - Returns: what it is withdrawn by, as long as it waits.
   @discardableResult
-  mutating func add(_ appointment: Appointment, _ happening: Happening) -> Int32 {
+  mutating func add(_ appointment: Appointment, _ happening: consuming Happening) -> Int32 {
     var appointment = appointment
     count += 1
     if let slot = free.popLast() {

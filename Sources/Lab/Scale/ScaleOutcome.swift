@@ -142,7 +142,7 @@ extension ScaledSimulation {
     var (sight, ages) = (ScaleOutcome.Sight(), [Double]())
     let observers = stride(from: 0, to: world.peers.count, by: max(1, world.peers.count / 200)).map { world.peers[$0] }
     for observer in observers {
-      let view = observer.node.view.filter { $0.member.isMember }
+      let view = observer.node.pointee.view.filter { $0.member.isMember }
       let seated = view.filter { seats.contains($0.member.node) }
       sight.seats += Double(seated.count) / Double(seats.count) / Double(observers.count)
       sight.seatReports +=

@@ -28,7 +28,7 @@ public final class ScaledSimulation {
     var scenario: Scenario
     var map: DelayMap
     var peers: [ScaledPeer]
-    var numbers: [NodeID: Int32]
+    var numbers: NodeNumbers
     /// Who and where each peer is: what others see of it. Its own thread is at work on the rest.
     var contacts: [Contact]
     /// Nanoseconds that every path takes at least.
@@ -69,7 +69,7 @@ public final class ScaledSimulation {
     let isAlone = self.threads == 1
     world = World(
       scenario: scenario, map: map, peers: peers,
-      numbers: Dictionary(uniqueKeysWithValues: peers.map { ($0.id, Int32($0.number)) }),
+      numbers: NodeNumbers(peers.map(\.id)),
       contacts: peers.map { Contact(node: $0.id, address: $0.settings.address) },
       lookahead: max(lookahead, isAlone ? ScaledSimulation.leastLookahead : 1),
       shards: isAlone ? 1 : min(peers.count, self.threads * ScaledSimulation.shardsPerThread),
@@ -147,9 +147,9 @@ final class Mail: @unchecked Sendable {
   }
 
   /// Takes out what lies in the day's box, in no order that matters; its room is kept for the day after the next.
-  func take(day: Int64, from: Int, to: Int, _ each: (Letter) -> Void) {
+  func take(day: Int64, from: Int, to: Int, _ each: (Appointment, consuming Shard.Happening) -> Void) {
     let box = boxes + ((Int(day & 1) * shards + from) * shards + to)
-    while let letter = box.pointee.popLast() { each(letter) }
+    while let letter = box.pointee.popLast() { each(letter.appointment, letter.happening) }
   }
 }
 

@@ -18,10 +18,10 @@ extension Shard {
       let due = max(now, peer.clock.moment(at))
       peer.trace.add(due.nanoseconds.hashable)
       let waiting = push(.timer(timer), to: peer, at: due)
-      if let earlier = peer.timers.updateValue(waiting, forKey: timer) { queue.withdraw(earlier) }
+      if let earlier = peer.timers.set(timer, waiting) { queue.withdraw(earlier) }
     case .stopTimer(let timer):
       peer.trace.add(15)
-      if let waiting = peer.timers.removeValue(forKey: timer) { queue.withdraw(waiting) }
+      if let waiting = peer.timers.remove(timer) { queue.withdraw(waiting) }
     case .sendExchange(let exchange, let node, _):
       sendLink(.exchange(exchange, from: Int32(peer.number)), exchange.estimatedBytes, from: peer, to: node, .control)
     case .sendLink(let message, let node, _, let purpose):
@@ -69,7 +69,7 @@ extension Shard {
     peer.trace.add(bytes)
     counts.datagrams += 1
     counts.datagramBytes += UInt64(bytes)
-    guard let to = world.numbers[node].map({ Int($0) }) else { return }
+    guard let to = world.numbers[node] else { return }
     peer.trace.add(to)
     let weather = world.scenario.weather
     // The lots are drawn in any case, so that one setting of the weather changes nothing but itself.
@@ -104,7 +104,7 @@ extension Shard {
     peer.trace.add(bytes)
     counts.linkMessages += 1
     counts.linkBytes += UInt64(bytes)
-    guard let to = world.numbers[node].map({ Int($0) }) else { return }
+    guard let to = world.numbers[node] else { return }
     peer.trace.add(to)
     let way = delay(from: peer, to: to)
     guard world.isUp(to, at: now) else { return push(.input(.linkDown(node)), to: peer, after: way * 2) }

@@ -60,9 +60,9 @@ extension Shard {
     switch event.kind {
     case "request.called":
       for index in peer.asks where asks[index]!.request == nil {
-        guard let token = asks[index]!.token, peer.node.request(askedBy: token) == request else { continue }
+        guard let token = asks[index]!.token, peer.node.pointee.request(askedBy: token) == request else { continue }
         asks[index]!.request = request
-        asks[index]!.electors = peer.node.electors(of: request)
+        asks[index]!.electors = peer.node.pointee.electors(of: request)
         asks[index]!.calledAt = now
       }
     case "election.mandate":
@@ -102,7 +102,7 @@ extension Shard {
   func followFailures(at peer: ScaledPeer) {
     for number in peer.asks {
       guard let asked = asks[number], asked.end == nil, asked.acceptedAt != nil, let request = asked.request,
-        let state = peer.node.state(of: request)
+        let state = peer.node.pointee.state(of: request)
       else { continue }
       if state.state == "failed" { asks[number]!.settle(.failed, state.problem, at: now) }
       if state.state == "ended" { asks[number]!.settle(.stopped, "it ended", at: now) }

@@ -56,7 +56,7 @@ final class Shard: @unchecked Sendable {
     if day > 0 {
       queue.turn()
       for from in 0..<world.shards where from != number {
-        mail.take(day: day - 1, from: from, to: number) { queue.add($0.appointment, $0.happening) }
+        mail.take(day: day - 1, from: from, to: number) { queue.add($0, $1) }
       }
     }
     today = (day, mail)
@@ -74,7 +74,7 @@ final class Shard: @unchecked Sendable {
       let sender = world.contacts[Int(from)]
       tell(peer, .gossip(datagram, from: sender.node, at: sender.address))
     case .timer(let timer):
-      peer.timers.removeValue(forKey: timer)
+      peer.timers.remove(timer)
       tell(peer, .timer(timer))
     case .second: lookAtMachine(peer)
     case .exchange(let exchange, let from): tell(peer, .exchange(exchange, from: world.contacts[Int(from)].node))
@@ -92,7 +92,7 @@ final class Shard: @unchecked Sendable {
     guard peer.isUp else { return }
     counts.inputs += 1
     let (local, wall) = (peer.clock.monotonic(now), peer.clock.wall(now))
-    let effects = peer.node.handle(input, at: local, wall: wall, using: &peer.random)
+    let effects = peer.node.pointee.handle(input, at: local, wall: wall, using: &peer.random)
     counts.effects += UInt64(effects.count)
     for effect in effects { carryOut(effect, of: peer) }
   }

@@ -63,7 +63,8 @@ import Testing
   /// known by the new name. 100: what a desk had decided, and the disk had not written, was missed. 20008: a manager died over the end of what
   /// never came to run, and the portal waited for ever. 40081: who took a stage over acknowledged what no client had written. 40141: a fence was
   /// believed that a crash had kept from the disk. 50087: a member of raft that could not win kept all others from standing. 60075: a node that did a
-  /// stage's work for another service first went on showing that one's assignment, which was worth nothing any more.
+  /// stage's work for another service first went on showing that one's assignment, which was worth nothing any more. 70173: what a lying portal
+  /// asked for itself was taken for a client's.
   @Test(
     "what the swarm found, as it shortened it",
     arguments: [
@@ -72,6 +73,7 @@ import Testing
       "20008-r2-f5-f4-f3-f2-f0-h1-h0-h0",
       "40081-r2-r1-f1-n-c-k-s-h0-n-s-h0-s", "40141-l0-f7-f2-f0-h4-h2-h1-f3-f1-s-h2-h2", "50087-r3-r1-f2-f0-s",
       "60075-f7-f4-f2-f1-f0-v1-h0-r1-f0-c-k-s",
+      "70173-q-r2-f5-f4-f3-f2-f1-f0-v-c-k-s-r1-s",
     ])
   func found(name: String) throws {
     let scenario = try #require(ReplayName(name)).scenario

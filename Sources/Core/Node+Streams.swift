@@ -20,7 +20,7 @@ extension Node {
       // A write begins at once: what waits for it waits for all earlier ones.
       let subjects = if case .persist = effect { Set<DeskEffect.Subject>() } else { effect.subjects }
       let last = subjects.isEmpty ? nil : waiting.keys.last { waiting[$0]!.contains { $0.concerns(subjects) } }
-      if let last { waiting[last]!.append(.desk([effect])) } else { carryOut([effect]) }
+      if let last { postpone(.desk([effect]), until: last) } else { carryOut([effect]) }
     }
   }
 

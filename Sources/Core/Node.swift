@@ -258,14 +258,19 @@ public struct Node: Sendable {
   mutating func persist(_ records: [Record], then rest: Continuation) {
     if records.isEmpty {
       guard let last = waiting.keys.last else { return perform(rest) }
-      unwritten += 1
-      return waiting[last]!.append(rest)
+      return postpone(rest, until: last)
     }
-    unwritten += 1
     nextToken += 1
     let token = PersistToken(number: nextToken)
     waiting[token] = [rest]
+    unwritten += 1
     effectsOut.append(.persist(records, token))
+  }
+
+  /// Lets something more wait for a write that was asked for.
+  mutating func postpone(_ rest: Continuation, until token: PersistToken) {
+    waiting[token]!.append(rest)
+    unwritten += 1
   }
 
   private mutating func onPersisted(_ token: PersistToken) {

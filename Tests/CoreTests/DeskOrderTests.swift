@@ -30,10 +30,11 @@ struct DeskOrderTests {
     var random = SeededRandom(seed: 1)
     for effects in wishes { node.perform(effects) }
     #expect(node.streamsAwaited == [stream])
+    #expect(node.unwritten == node.waiting.values.reduce(0) { $0 + $1.count })
     for token in node.waiting.keys {
       _ = node.handle(.persisted(token), at: journey.world.now, wall: World.wall(at: journey.world.now), using: &random)
     }
-    #expect(node.streamsAwaited.isEmpty && node.waiting.isEmpty)
+    #expect(node.streamsAwaited.isEmpty && node.waiting.isEmpty && node.unwritten == 0)
     return node.groups.map(\.key)
   }
 

@@ -21,6 +21,11 @@ def start_split(overlay, media, **more):
     overlay.start()
 
 
+def works_nowhere(overlay):
+    """No peer that lives has a group of any service."""
+    return all('millrace_groups 0' in peer.get('/metrics').splitlines() for peer in overlay.peers.values() if peer.process.poll() is None)
+
+
 def begin(overlay, tmp_path, file='talk.mkv', managers=None, portal='echo', source='alpha', request=REQUEST):
     """A live service over three nodes, some of it already recorded: (view, process, recording). Asked again until one of `managers` is elected:
     who that is follows from the request's ID, which is another each time."""
@@ -50,6 +55,8 @@ def begin(overlay, tmp_path, file='talk.mkv', managers=None, portal='echo', sour
             raise
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
+        # The next would be grafted onto what still runs, and be as far on: after a few it would be over before anybody looked.
+        wait_for(lambda: works_nowhere(overlay), 30, 'the chain that was asked for is gone')
     raise AssertionError(f'none of {managers} was elected in 40 requests')
 
 
